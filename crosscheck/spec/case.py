@@ -1,0 +1,243 @@
+"""A case: an architecture with numbers, as many points as one likes; and one point of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.errors import SpecError
+from crosscheck.spec.op import Shape
+
+Array = NDArray[Any]
+DTYPES = ("float64", "float32")
+CASE_FORMAT = "crosscheck-case-1"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One full set of numbers for an architecture: no leading axis.
+
+    `params` by key (`"0.weight"`, shape (out, in)), `inputs` by name, `targets` as the loss wants them,
+    `weights` of the samples where the loss has them.
+    """
+
+    params: dict[str, Array]
+    inputs: dict[str, Array]
+    targets: Array
+    weights: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """An architecture and P points: every array has the leading axis P.
+
+    Floating arrays are of `dtype`; integer inputs and class targets are int64. Arrays are read-only.
+    `aims_at_kinks` says that the values were drawn to hit kinks and ties. Raises SpecError naming the
+    array, what it is and what it must be.
+    """
+
+    architecture: Architecture
+    params: Mapping[str, Array]
+    inputs: Mapping[str, Array]
+    targets: Array
+    dtype: str = "float64"
+    family: str = field(default="given")
+    aims_at_kinks: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise SpecError(f"case: dtype is {self.dtype!r}, must be one of {', '.join(DTYPES)}")
+        architecture = self.architecture
+        if set(self.params) != set(architecture.param_shapes):
+            raise SpecError(
+                f"case: has params {sorted(self.params)}, the architecture needs "
+                f"{sorted(architecture.param_shapes)}"
+            )
+        if set(self.inputs) != {i.name for i in architecture.inputs}:
+            raise SpecError(
+                f"case: has inputs {sorted(self.inputs)}, the architecture needs "
+                f"{sorted(i.name for i in architecture.inputs)}"
+            )
+        points = np.shape(self.targets)[0] if np.ndim(self.targets) else 0
+        if points < 1:
+            raise SpecError("case: has no points; every array needs a leading axis of at least one point")
+        params = {
+            k: self._checked(self.params[k], "float", shape, points, f"param {k!r}")
+            for k, shape in architecture.param_shapes.items()
+        }
+        inputs = {
+            i.name: self._checked(self.inputs[i.name], i.dtype, i.shape, points, f"input {i.name!r}")
+            for i in architecture.inputs
+        }
+        targets = self._checked(
+            self.targets, architecture.target_dtype, architecture.target_shape, points, "targets"
+        )
+        self._check_classes(targets)
+        for name, value in (("params", params), ("inputs", inputs), ("targets", targets)):
+            object.__setattr__(self, name, value)
+
+    def _checked(self, array: object, dtype: str, shape: Shape, points: int, place: str) -> Array:
+        wanted = np.dtype(self.dtype if dtype == "float" else dtype)
+        if not isinstance(array, np.ndarray) or array.dtype != wanted:
+            found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            raise SpecError(f"case: {place} is {found}, must be an array of {wanted}")
+        if array.shape != (points, *shape):
+            raise SpecError(f"case: {place} has shape {array.shape}, must have {(points, *shape)}")
+        if wanted.kind == "f" and not np.isfinite(array).all():
+            raise SpecError(f"case: {place} holds NaN or infinity; the numbers of a case are finite")
+        copy = np.array(array, order="C")
+        copy.flags.writeable = False
+        return copy
+
+    def _check_classes(self, targets: Array) -> None:
+        if self.architecture.target_dtype != "int64":
+            return
+        classes = self.architecture.shape_of(self.architecture.loss.inputs[0])[-1]
+        if targets.size and not (targets.min() >= 0 and targets.max() < classes):
+            wrong = targets[(targets < 0) | (targets >= classes)].flat[0]
+            raise SpecError(f"case: targets hold class {wrong}, the loss has classes 0 to {classes - 1}")
+
+    @property
+    def n_points(self) -> int:
+        return int(self.targets.shape[0])
+
+    def point(self, index: int) -> Point:
+        """Point `index` with fresh, writable copies of its arrays."""
+        return Point(
+            params={k: a[index].copy() for k, a in self.params.items()},
+            inputs={k: a[index].copy() for k, a in self.inputs.items()},
+            targets=self.targets[index].copy(),
+        )
+
+    def take(self, indices: list[int]) -> Case:
+        """The case with only these points."""
+        return Case(
+            self.architecture,
+            {k: a[indices] for k, a in self.params.items()},
+            {k: a[indices] for k, a in self.inputs.items()},
+            self.targets[indices],
+            self.dtype,
+            self.family,
+            self.aims_at_kinks,
+        )
+
+    def astype(self, dtype: str) -> Case:
+        """The same numbers in another dtype: exact from float32 to float64, rounded the other way."""
+        kind = np.dtype(dtype)
+
+        def cast(array: Array) -> Array:
+            return array.astype(kind) if array.dtype.kind == "f" else array
+
+        return Case(
+            self.architecture,
+            {k: cast(a) for k, a in self.params.items()},
+            {k: cast(a) for k, a in self.inputs.items()},
+            cast(self.targets),
+            dtype,
+            self.family,
+            self.aims_at_kinks,
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of architecture, dtype and numbers: same key, same question, same randomness about it."""
+        digest = hashlib.sha256(self.architecture.to_json())
+        digest.update(self.dtype.encode())
+        for name, array in self._arrays().items():
+            digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def _arrays(self) -> dict[str, Array]:
+        named = {f"param:{k}": a for k, a in sorted(self.params.items())}
+        named |= {f"input:{k}": a for k, a in sorted(self.inputs.items())}
+        return named | {"targets": self.targets}
+
+    def to_bytes(self) -> bytes:
+        """The case as the bytes of an .npz file: a JSON header and plain arrays; deterministic."""
+        header = {
+            "format": CASE_FORMAT,
+            "architecture": msgspec.Raw(self.architecture.to_json()),
+            "dtype": self.dtype,
+            "family": self.family,
+            "aims_at_kinks": self.aims_at_kinks,
+        }
+        members = {"header": np.frombuffer(msgspec.json.encode(header, order="sorted"), np.uint8)}
+        members |= self._arrays()
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, array in members.items():
+                content = io.BytesIO()
+                np.lib.format.write_array(content, np.asarray(array), allow_pickle=False)
+                stamp = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+                archive.writestr(stamp, content.getvalue())
+        return buffer.getvalue()
+
+    def save(self, path: Path) -> None:
+        path.write_bytes(self.to_bytes())
+
+    @classmethod
+    def load(cls, path: Path) -> Case:
+        """Read what `save` wrote; raises SpecError naming the file and what is wrong with it."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise SpecError(f"case file {path}: {error.strerror}") from None
+        return cls.from_bytes(data, place=f"case file {path}")
+
+    @classmethod
+    def from_bytes(cls, data: bytes, place: str = "case") -> Case:
+        """Inverse of `to_bytes`; never unpickles. Raises SpecError for anything malformed."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+            raise SpecError(f"{place} is not a case file (.npz without pickles): {error}") from None
+        if "header" not in arrays or arrays["header"].dtype != np.uint8:
+            raise SpecError(f"{place} has no header; a case file holds header.npy beside its arrays")
+        try:
+            header = msgspec.json.decode(arrays.pop("header").tobytes(), type=_Header)
+        except msgspec.DecodeError as error:
+            raise SpecError(f"{place}, header: {error}") from None
+        if header.format != CASE_FORMAT:
+            raise SpecError(f"{place} has format {header.format!r}, this version reads {CASE_FORMAT!r}")
+        targets = arrays.pop("targets", None)
+        named: dict[str, dict[str, Array]] = {"param": {}, "input": {}}
+        for name, array in arrays.items():
+            kind, _, key = name.partition(":")
+            if kind not in named or not key:
+                raise SpecError(f"{place} holds an unknown array {name!r}")
+            named[kind][key] = array
+        if targets is None:
+            raise SpecError(f"{place} holds no targets")
+        try:
+            return cls(
+                header.architecture,
+                named["param"],
+                named["input"],
+                targets,
+                header.dtype,
+                header.family,
+                header.aims_at_kinks,
+            )
+        except SpecError as error:
+            raise SpecError(f"{place}: {error}") from None
+
+
+class _Header(msgspec.Struct, forbid_unknown_fields=True):
+    format: str
+    architecture: Architecture
+    dtype: str
+    family: str
+    aims_at_kinks: bool

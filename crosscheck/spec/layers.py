@@ -1,0 +1,35 @@
+"""Layers: operations with parameters of their own."""
+
+from __future__ import annotations
+
+from crosscheck.spec.errors import SpecError
+from crosscheck.spec.op import Attribute, Attributes, Op, Shape
+
+
+def _dense_shape(attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
+    if not shapes[0]:
+        raise SpecError("dense needs an input of shape (…, in), but its input is a scalar")
+    return (*shapes[0][:-1], int(attributes["out"]))
+
+
+def _dense_params(attributes: Attributes, shapes: tuple[Shape, ...]) -> dict[str, Shape]:
+    out = int(attributes["out"])
+    params: dict[str, Shape] = {"weight": (out, shapes[0][-1])}
+    if attributes["bias"]:
+        params["bias"] = (out,)
+    return params
+
+
+LAYERS: tuple[Op, ...] = (
+    Op(
+        name="dense",
+        kind="layer",
+        attributes=(
+            Attribute(name="out", type="int", above=0),
+            Attribute(name="bias", type="bool", default=True),
+        ),
+        out_shape=_dense_shape,
+        params=_dense_params,
+        summary="z = a Wᵀ + b on the last axis; weight (out, in), bias (out,)",
+    ),
+)

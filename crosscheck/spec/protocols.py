@@ -1,0 +1,45 @@
+"""What a subject and an oracle must offer."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.case import Case
+from crosscheck.spec.op import Gap
+from crosscheck.spec.result import Array, Gradients, Reference
+
+
+class Oracle(Protocol):
+    """An independent witness. It computes in float64 from the case's exact numbers, whatever its dtype."""
+
+    @property
+    def name(self) -> str: ...
+
+    def gaps(self, architecture: Architecture) -> tuple[Gap, ...]:
+        """The ops of this architecture that it cannot answer for; empty when it can answer."""
+
+    def references(self, case: Case) -> Reference:
+        """Its gradients at every point."""
+
+
+class Subject(Protocol):
+    """Whatever claims to be a gradient. It answers in the case's own dtype."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """Names of the ops that it claims to handle; only those are drawn."""
+
+    def gradients(self, case: Case) -> Gradients:
+        """Its loss and gradients at every point; raises ContractBroken."""
+
+
+@runtime_checkable
+class HasLoss(Protocol):
+    """A subject with a forward of its own that can be asked alone."""
+
+    def loss(self, case: Case) -> Array:
+        """The loss at every point, shape (P,)."""

@@ -1,0 +1,195 @@
+"""The record of a run: what `run.json` holds, and the schema that is published for it.
+
+`Run` is canonical: the same seed gives the same bytes. Whatever was measured (times, versions, the
+machine) stands in `Measured`, beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+SCHEMA = "crosscheck-run-1"
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of the parts of a record."""
+
+
+class OracleRecord(Record):
+    """An oracle, the cases that it answered, and its gaps as (op, reason, cases it left out for it)."""
+
+    name: str
+    answered: int
+    gaps: tuple[tuple[str, str, int], ...] = ()
+
+
+class Entries(Record):
+    """Counts of gradient entries. compared = informative + uninformative + undecidable + disagreeing.
+
+    `not_compared` were claimed by nobody, or no witness was asked for them. `undecidable_by_design` is the
+    part of `undecidable` in cases whose values were drawn to hit kinks.
+    """
+
+    compared: int
+    informative: int
+    uninformative: int
+    undecidable: int
+    disagreeing: int
+    not_compared: int
+    undecidable_by_design: int
+
+
+class Resolution(Record):
+    """Relative size of the smallest bug that would certainly have been seen, over entries, by dtype.
+
+    `histogram` counts entries by decade: the key "-14" counts resolutions in [1e-14, 1e-13).
+    """
+
+    dtype: str
+    median: float | None
+    p95: float | None
+    histogram: dict[str, int]
+
+
+class Agreement(Record):
+    """A pair of parties: comparisons, how many differed, the worst error in units of its bound and in ulps."""
+
+    a: str
+    b: str
+    comparisons: int
+    disagreements: int
+    worst_bounds: float
+    worst_ulps: float
+
+
+class EntryRecord(Record):
+    """One gradient entry: values by party (None where it was not asked), error and bound where it is worst."""
+
+    tensor: str
+    index: tuple[int, ...]
+    point: int
+    values: dict[str, float | None]
+    error: float
+    bound: float
+    resolution: float | None
+
+
+class Taylor(Record):
+    """Slope of log|f(θ+hv) - f(θ) - h g·v| over log h: 2 for a right gradient, 1 for a wrong one."""
+
+    claimed: float | None
+    reference: float | None
+    reference_name: str
+    steps: tuple[float, ...]
+    claimed_remainders: tuple[float, ...]
+    reference_remainders: tuple[float, ...]
+
+
+class Finding(Record):
+    """One distinct cause: the smallest case that shows it, its worst entries, and what it looks like."""
+
+    id: str
+    verdict: str
+    count: int
+    first_index: int
+    architecture: str
+    minimal: bool
+    dtype: str
+    tensor: str | None
+    node: int | None
+    op: str | None
+    odd_one_out: str | None
+    sides: dict[str, tuple[str, ...]]
+    message: str
+    entries: tuple[EntryRecord, ...]
+    diagnosis: tuple[str, ...]
+    terms: tuple[tuple[str, str, str], ...]
+    deviation: str | None
+    taylor: Taylor | None
+    case_file: str | None
+    worst_case_file: str | None
+    worst_architecture: str | None
+    replay: str
+
+
+class Deviation(Record):
+    """A known systematic deviation of a framework that was met: reported as its own, never the subject's."""
+
+    witness: str
+    op: str
+    region: str
+    size: str
+    source: str
+    cases: int
+
+
+class Coverage(Record):
+    """What was compared: entries with a decided comparison for each op and role, cases by property."""
+
+    roles: dict[str, dict[str, int]]
+    losses: dict[str, int]
+    families: dict[str, int]
+    dtypes: dict[str, int]
+    depths: dict[str, int]
+    never_compared: tuple[str, ...]
+
+
+class Exit(Record):
+    code: int
+    reason: str
+
+
+class Run(Record):
+    """The canonical part of a run."""
+
+    schema: str
+    version: str
+    subject: str
+    seed: int
+    profile: str
+    settings: dict[str, Any]
+    oracles: tuple[OracleRecord, ...]
+    cases: int
+    points: int
+    entries: Entries
+    resolution: tuple[Resolution, ...]
+    verdicts: dict[str, int]
+    agreement: tuple[Agreement, ...]
+    findings: tuple[Finding, ...]
+    deviations: tuple[Deviation, ...]
+    coverage: Coverage
+    warnings: tuple[str, ...]
+    exit: Exit
+
+
+class Measured(Record):
+    """What differs from machine to machine: times in seconds, versions, environment."""
+
+    started: str
+    seconds: float
+    seconds_by_part: dict[str, float]
+    versions: dict[str, str]
+    environment: dict[str, str]
+
+
+class RunFile(Record):
+    """The whole of run.json."""
+
+    run: Run
+    measured: Measured
+
+    def to_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes) -> RunFile:
+        """Raises msgspec.DecodeError for anything malformed or unknown."""
+        return msgspec.json.decode(data, type=cls)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of run.json (draft 2020-12)."""
+    result = msgspec.json.schema(RunFile)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **result}

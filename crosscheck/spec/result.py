@@ -1,0 +1,88 @@
+"""What travels back: gradients, references, bounds and the names of the verdicts."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """One record for a whole case: every array has the leading axis P (points).
+
+    `loss` (P,); `by_param` key → (P, *shape); `by_input` name → (P, *shape), for floating inputs;
+    `by_node` node index → ∂C/∂ that node's output. `outputs` (P, …) is the node the loss stands on.
+    """
+
+    loss: Array
+    by_param: Mapping[str, Array]
+    by_input: Mapping[str, Array] = field(default_factory=dict)
+    by_node: Mapping[int, Array] = field(default_factory=dict)
+    outputs: Array | None = None
+
+    def tensors(self) -> Iterator[tuple[str, Array]]:
+        """Name and array of every gradient: params, then inputs."""
+        yield from self.by_param.items()
+        yield from self.by_input.items()
+
+    def __getitem__(self, name: str) -> Array:
+        return self.by_param[name] if name in self.by_param else self.by_input[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.by_param or name in self.by_input
+
+
+class Rigour(enum.Enum):
+    """How a reference was obtained."""
+
+    CERTIFIED = "certified"
+    DERIVED = "derived"
+    ESTIMATED = "estimated"
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What a witness says. `radius` has the witness's own error budget for each entry, where it has one.
+
+    An infinite radius says that the entry was not asked of this witness.
+    """
+
+    gradients: Gradients
+    rigour: Rigour
+    radius: Gradients | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """How far rounding may move one party's answer, in absolute units, for each entry.
+
+    `gradients` has the shape of the gradients compared. `undecidable` marks, in the same shapes, the
+    entries whose value hangs on a kink, a tie or an overflow, with the reason for each point.
+    """
+
+    gradients: Gradients
+    undecidable: Mapping[str, Bools] = field(default_factory=dict)
+
+
+class Verdict(enum.Enum):
+    """The verdict on a case, in order of precedence. It is not a bool."""
+
+    BROKE_CONTRACT = "broke contract"
+    FORWARD_DISAGREES = "forward disagrees"
+    DISAGREES = "disagrees"
+    ORACLE_DISAGREES = "oracle disagrees"
+    AGREES = "agrees"
+    UNDECIDABLE = "undecidable"
+    UNCHECKED = "unchecked"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict is not a bool: compare it with Verdict.AGREES")
