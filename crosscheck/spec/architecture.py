@@ -108,15 +108,12 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
             place = f"node {i} ({node.op})"
             needed = op_named(node.op, place).params(node.attributes, self.shapes_of(node.inputs))
             if set(needed) != set(node.params):
-                raise SpecError(
-                    f"{place}: params names {sorted(node.params)}, but {node.op} has {sorted(needed)}"
-                )
+                raise SpecError(f"{place}: params names {sorted(node.params)}, but {node.op} has {sorted(needed)}")
             for role, shape in needed.items():
                 key = node.params[role]
                 if result.setdefault(key, shape) != shape:
                     raise SpecError(
-                        f"{place}: {role} is shared as {key!r} of shape {result[key]}, "
-                        f"but this node needs {shape}"
+                        f"{place}: {role} is shared as {key!r} of shape {result[key]}, but this node needs {shape}"
                     )
         return FrozenDict(result)
 
@@ -124,9 +121,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
     def target_shape(self) -> Shape:
         """Shape of the targets of one point."""
         try:
-            return op_named(self.loss.op, "loss").out_shape(
-                self.loss.attributes, self.shapes_of(self.loss.inputs)
-            )
+            return op_named(self.loss.op, "loss").out_shape(self.loss.attributes, self.shapes_of(self.loss.inputs))
         except SpecError as error:
             raise SpecError(f"loss ({self.loss.op}): {error}") from None
 
@@ -177,16 +172,12 @@ def _check_inputs(inputs: tuple[Input, ...]) -> None:
     names = [i.name for i in inputs]
     for item in inputs:
         if not NAME.match(item.name):
-            raise SpecError(
-                f"input {item.name!r}: a name is letters, digits and _, not starting with a digit"
-            )
+            raise SpecError(f"input {item.name!r}: a name is letters, digits and _, not starting with a digit")
         if names.count(item.name) > 1:
             raise SpecError(f"input {item.name!r} is declared twice")
         for size in item.shape:
             if not 1 <= size <= LARGEST_SIZE:
-                raise SpecError(
-                    f"input {item.name}: a size is a whole number from 1 to {LARGEST_SIZE:,}, not {size}"
-                )
+                raise SpecError(f"input {item.name}: a size is a whole number from 1 to {LARGEST_SIZE:,}, not {size}")
 
 
 def _check_arity(inputs: tuple[int, ...], arity: tuple[int, int], place: str) -> None:

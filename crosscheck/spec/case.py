@@ -61,8 +61,7 @@ class Case:
         architecture = self.architecture
         if set(self.params) != set(architecture.param_shapes):
             raise SpecError(
-                f"case: has params {sorted(self.params)}, the architecture needs "
-                f"{sorted(architecture.param_shapes)}"
+                f"case: has params {sorted(self.params)}, the architecture needs {sorted(architecture.param_shapes)}"
             )
         if set(self.inputs) != {i.name for i in architecture.inputs}:
             raise SpecError(
@@ -80,9 +79,7 @@ class Case:
             i.name: self._checked(self.inputs[i.name], i.dtype, i.shape, points, f"input {i.name!r}")
             for i in architecture.inputs
         }
-        targets = self._checked(
-            self.targets, architecture.target_dtype, architecture.target_shape, points, "targets"
-        )
+        targets = self._checked(self.targets, architecture.target_dtype, architecture.target_shape, points, "targets")
         self._check_classes(targets)
         for name, value in (("params", params), ("inputs", inputs), ("targets", targets)):
             object.__setattr__(self, name, value)

@@ -20,9 +20,7 @@ class ContractBroken(CrosscheckError):
     `nondeterministic`, `raised`, `loss`), `point` the index of the point, `tensor` the gradient concerned.
     """
 
-    def __init__(
-        self, message: str, *, rule: str, point: int | None = None, tensor: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, rule: str, point: int | None = None, tensor: str | None = None) -> None:
         super().__init__(message)
         self.rule = rule
         self.point = point

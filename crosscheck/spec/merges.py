@@ -16,9 +16,7 @@ def _equal_shapes(_attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
 def _concat_shape(_attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
     for shape in shapes:
         if not shape or shape[:-1] != shapes[0][:-1]:
-            raise SpecError(
-                f"concat needs inputs that differ in the last axis only, not {shapes[0]} and {shape}"
-            )
+            raise SpecError(f"concat needs inputs that differ in the last axis only, not {shapes[0]} and {shape}")
     return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 

@@ -83,9 +83,7 @@ class _Reader:
             return self.declare(declared, text)
         if text in self.names:
             return self.names[text]
-        raise SpecError(
-            f"{text!r}: a chain starts with an input such as x[3,4] or with a label that stands before it"
-        )
+        raise SpecError(f"{text!r}: a chain starts with an input such as x[3,4] or with a label that stands before it")
 
     def declare(self, found: re.Match[str], text: str) -> int:
         name, dtype = found["name"], found["dtype"] or "float"
@@ -135,9 +133,7 @@ class _Reader:
             key, equals, value = (part.strip() for part in argument.partition("="))
             if not equals and op.kind == "merge":
                 if argument not in self.names:
-                    raise SpecError(
-                        f"{place}: {argument!r} names no input and no label that stands before it"
-                    )
+                    raise SpecError(f"{place}: {argument!r} names no input and no label that stands before it")
                 links.append(self.names[argument])
             elif not equals:
                 if len(attributes) >= len(order):

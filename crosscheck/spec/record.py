@@ -17,7 +17,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Base of the parts of a record."""
 
 
-class OracleRecord(Record):
+class OracleRecord(Record, frozen=True):
     """An oracle, the cases that it answered, and its gaps as (op, reason, cases it left out for it)."""
 
     name: str
@@ -25,7 +25,7 @@ class OracleRecord(Record):
     gaps: tuple[tuple[str, str, int], ...] = ()
 
 
-class Entries(Record):
+class Entries(Record, frozen=True):
     """Counts of gradient entries. compared = informative + uninformative + undecidable + disagreeing.
 
     `not_compared` were claimed by nobody, or no witness was asked for them. `undecidable_by_design` is the
@@ -41,7 +41,7 @@ class Entries(Record):
     undecidable_by_design: int
 
 
-class Resolution(Record):
+class Resolution(Record, frozen=True):
     """Relative size of the smallest bug that would certainly have been seen, over entries, by dtype.
 
     `histogram` counts entries by decade: the key "-14" counts resolutions in [1e-14, 1e-13).
@@ -53,7 +53,7 @@ class Resolution(Record):
     histogram: dict[str, int]
 
 
-class Agreement(Record):
+class Agreement(Record, frozen=True):
     """A pair of parties: comparisons, how many differed, the worst error in units of its bound and in ulps."""
 
     a: str
@@ -64,7 +64,7 @@ class Agreement(Record):
     worst_ulps: float
 
 
-class EntryRecord(Record):
+class EntryRecord(Record, frozen=True):
     """One gradient entry: values by party (None where it was not asked), error and bound where it is worst."""
 
     tensor: str
@@ -76,7 +76,7 @@ class EntryRecord(Record):
     resolution: float | None
 
 
-class Taylor(Record):
+class Taylor(Record, frozen=True):
     """Slope of log|f(θ+hv) - f(θ) - h g·v| over log h: 2 for a right gradient, 1 for a wrong one."""
 
     claimed: float | None
@@ -87,7 +87,7 @@ class Taylor(Record):
     reference_remainders: tuple[float, ...]
 
 
-class Finding(Record):
+class Finding(Record, frozen=True):
     """One distinct cause: the smallest case that shows it, its worst entries, and what it looks like."""
 
     id: str
@@ -114,7 +114,7 @@ class Finding(Record):
     replay: str
 
 
-class Deviation(Record):
+class Deviation(Record, frozen=True):
     """A known systematic deviation of a framework that was met: reported as its own, never the subject's."""
 
     witness: str
@@ -125,7 +125,7 @@ class Deviation(Record):
     cases: int
 
 
-class Coverage(Record):
+class Coverage(Record, frozen=True):
     """What was compared: entries with a decided comparison for each op and role, cases by property."""
 
     roles: dict[str, dict[str, int]]
@@ -136,12 +136,12 @@ class Coverage(Record):
     never_compared: tuple[str, ...]
 
 
-class Exit(Record):
+class Exit(Record, frozen=True):
     code: int
     reason: str
 
 
-class Run(Record):
+class Run(Record, frozen=True):
     """The canonical part of a run."""
 
     schema: str
@@ -164,7 +164,7 @@ class Run(Record):
     exit: Exit
 
 
-class Measured(Record):
+class Measured(Record, frozen=True):
     """What differs from machine to machine: times in seconds, versions, environment."""
 
     started: str
@@ -174,7 +174,7 @@ class Measured(Record):
     environment: dict[str, str]
 
 
-class RunFile(Record):
+class RunFile(Record, frozen=True):
     """The whole of run.json."""
 
     run: Run
