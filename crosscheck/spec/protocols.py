@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
@@ -32,6 +32,10 @@ class Subject(Protocol):
     @property
     def supports(self) -> frozenset[str]:
         """Names of the ops that it claims to handle; only those are drawn."""
+
+    @property
+    def error_model(self) -> Literal["torch", "jax"] | None:
+        """Whose error constants bound it: a framework's, or None for any right formula."""
 
     def gradients(self, case: Case) -> Gradients:
         """Its loss and gradients at every point; raises ContractBroken."""

@@ -65,12 +65,14 @@ class Reference:
 class Bound:
     """How far rounding may move one party's answer, in absolute units, for each entry.
 
-    `gradients` has the shape of the gradients compared. `undecidable` marks, in the same shapes, the
-    entries whose value hangs on a kink, a tie or an overflow, with the reason for each point.
+    `gradients` has the shapes of the gradients compared; infinite where a sample overflowed. `parted` (P,)
+    marks the points at which a comparison could not be decided: a kink, a tie. `loss_spread` (P,) is σ of
+    the loss.
     """
 
     gradients: Gradients
-    undecidable: Mapping[str, Bools] = field(default_factory=dict)
+    parted: Bools
+    loss_spread: Floats
 
 
 class Verdict(enum.Enum):

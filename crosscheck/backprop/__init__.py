@@ -1,0 +1,1 @@
+"""The hand-written backpropagation: the textbook's scalar loops, and the vectorised rules."""

@@ -1,0 +1,260 @@
+"""One case: the subject claims, the witnesses testify, the bounds are derived, the judge decides.
+
+Suspects are asked again with 256 samples before anything is said of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from crosscheck.backprop import network
+from crosscheck.backprop.branches import signature
+from crosscheck.differences import ridders
+from crosscheck.judge.verdict import Judgement, broke, judge, with_own_forward
+from crosscheck.spec.case import Case
+from crosscheck.spec.errors import ContractBroken
+from crosscheck.spec.op import Gap
+from crosscheck.spec.protocols import HasLoss, Oracle, Subject
+from crosscheck.spec.result import Array, Bound, Gradients, Reference
+from crosscheck.tolerance.bounds import SAMPLES, SAMPLES_FOR_SUSPECTS, applicable, bound
+
+DIFFERENCES = "differences"
+# 14 forwards an entry: beyond this many entries a network, a sample of them is asked, and the suspects.
+DIFFERENCED_ENTRIES = 120
+# A subject's own loss is a call of foreign code each: two points, a few entries.
+OWN_POINTS = 2
+OWN_ENTRIES = 10
+
+
+@dataclass
+class Clock:
+    """Seconds spent on each part of a check."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """Who is asked: oracles, and finite differences of the sound forward where `differences`."""
+
+    oracles: tuple[Oracle, ...]
+    differences: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*(o.name for o in self.oracles), *((DIFFERENCES,) if self.differences else ()))
+
+    def gaps(self, case: Case) -> Mapping[str, tuple[Gap, ...]]:
+        return {o.name: o.gaps(case.architecture) for o in self.oracles}
+
+
+def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | None = None) -> Judgement:
+    """Judge one case. Raises OracleCrashed; a subject's breach of contract is a judgement, not an error."""
+    clock = clock or Clock()
+    try:
+        with clock.part("subject"):
+            claimed = subject.gradients(case)
+    except ContractBroken as contract:
+        return broke(contract)
+    with clock.part("tolerance"):
+        bounds = derive_bounds(case, subject, witnesses)
+    references = testify(case, witnesses, bounds, clock)
+    judgement = judge(case, claimed, references, bounds)
+    judgement = _own_forward(judgement, case, subject, claimed, bounds, clock)
+    if judgement.suspects:
+        with clock.part("suspects"):
+            bounds = _asked_again(case, subject, witnesses, bounds, judgement.suspects)
+            references = _differences_of_suspects(case, witnesses, bounds, references, judgement)
+        judgement = judge(case, claimed, references, bounds)
+        judgement = _own_forward(judgement, case, subject, claimed, bounds, clock)
+    return judgement
+
+
+def derive_bounds(
+    case: Case, subject: Subject, witnesses: Witnesses, *, samples: int = SAMPLES, key: str | None = None
+) -> dict[str, Bound]:
+    """The bound of each party: the subject in the case's dtype, the oracles in float64."""
+    models: dict[str, tuple[str, str | None]] = {"subject": (case.dtype, subject.error_model)}
+    models |= {o.name: ("float64", o.name) for o in witnesses.oracles}
+    made: dict[tuple[object, ...], Bound] = {}
+    result: dict[str, Bound] = {}
+    for party, (dtype, model) in models.items():
+        kind = (dtype, applicable(case, model), model == "jax")
+        if kind not in made:
+            made[kind] = bound(case, dtype, model, samples=samples, key=key)
+        result[party] = made[kind]
+    return result
+
+
+def testify(case: Case, witnesses: Witnesses, bounds: Mapping[str, Bound], clock: Clock) -> dict[str, Reference]:
+    """What each witness says that has no gap for this architecture."""
+    references: dict[str, Reference] = {}
+    for oracle in witnesses.oracles:
+        if oracle.gaps(case.architecture):
+            continue
+        with clock.part(oracle.name):
+            references[oracle.name] = oracle.references(case)
+    if witnesses.differences:
+        with clock.part(DIFFERENCES):
+            exact = case.astype("float64")
+            ask = ridders.a_sample(exact, _tensors(case), DIFFERENCED_ENTRIES)
+            references[DIFFERENCES] = _differences(exact, bounds, ask)
+    return references
+
+
+def _tensors(case: Case) -> tuple[str, ...]:
+    return (*case.params, *case.architecture.float_inputs)
+
+
+def _differences(exact: Case, bounds: Mapping[str, Bound], ask: ridders.Ask) -> Reference:
+    return ridders.differentiate(exact, sound_loss(exact), _loss_spread(exact, bounds), ask)
+
+
+def _loss_spread(exact: Case, bounds: Mapping[str, Bound]) -> Array:
+    """σ of the loss in float64: the subject's own run where it is float64, else an oracle's or a new one."""
+    in_double = [b for name, b in bounds.items() if name != "subject"]
+    return (in_double[0] if in_double else bound(exact, "float64")).loss_spread
+
+
+def sound_loss(case: Case) -> ridders.Function:
+    """The loss of the built-in forward, in float64, as a function of one tensor's perturbed values."""
+
+    def evaluate(name: str, values: Array) -> ridders.Evaluation:
+        params = {k: v[np.newaxis] for k, v in case.params.items()}
+        inputs = {k: v[np.newaxis] for k, v in case.inputs.items()}
+        (params if name in params else inputs)[name] = values
+        with np.errstate(all="ignore"):
+            tape = network.forward(case.architecture, params, inputs, case.targets[np.newaxis])
+            shape = (len(values), case.n_points)
+            return ridders.Evaluation(np.broadcast_to(tape.loss, shape), np.broadcast_to(signature(tape), shape))
+
+    return evaluate
+
+
+def own_loss(case: Case, subject: HasLoss) -> ridders.Function:
+    """The subject's own loss likewise; branch signatures are those of the sound forward."""
+    sound = sound_loss(case)
+
+    def evaluate(name: str, values: Array) -> ridders.Evaluation:
+        copies, points = values.shape[:2]
+
+        def stacked(key: str, array: Array) -> Array:
+            full = values if key == name else np.broadcast_to(array, (copies, *array.shape))
+            return np.ascontiguousarray(full).reshape(copies * points, *array.shape[1:])
+
+        case_of_all = Case(
+            case.architecture,
+            {k: stacked(k, v) for k, v in case.params.items()},
+            {k: stacked(k, v) for k, v in case.inputs.items()},
+            stacked("", case.targets),
+            case.dtype,
+        )
+        loss = np.asarray(subject.loss(case_of_all), np.float64).reshape(copies, points)
+        return ridders.Evaluation(loss, sound(name, values).signature)
+
+    return evaluate
+
+
+def _own_forward(
+    judgement: Judgement, case: Case, subject: Subject, claimed: Gradients, bounds: Mapping[str, Bound], clock: Clock
+) -> Judgement:
+    """Where the subject has a loss of its own: does its backward match it? Asked in float64 only."""
+    if not isinstance(subject, HasLoss) or case.dtype != "float64" or not claimed.by_param:
+        return judgement
+    points = list(judgement.suspects[:OWN_POINTS]) or list(range(min(OWN_POINTS, case.n_points)))
+    part = case.take(points)
+    own = bounds["subject"]
+    names = tuple(name for name, _ in claimed.tensors())
+    with clock.part("own loss"):
+        try:
+            ask = ridders.a_sample(part, names, OWN_ENTRIES)
+            found = ridders.differentiate(part, own_loss(part, subject), own.loss_spread[points], ask)
+        except ContractBroken as contract:
+            return replace(broke(contract), claimed=claimed, references=judgement.references)
+    whole = _spread_out(found, points, case.n_points)
+    return with_own_forward(judgement, claimed, whole, own)
+
+
+def _spread_out(reference: Reference, points: list[int], total: int) -> Reference:
+    """The reference at these points as one of all points; the others were not asked (radius infinite)."""
+
+    def full(array: Array, rest: float) -> Array:
+        result = np.full((total, *array.shape[1:]), rest)
+        result[points] = array
+        return result
+
+    def gradients(g: Gradients, rest: float) -> Gradients:
+        return Gradients(
+            loss=full(g.loss, rest),
+            by_param={k: full(v, rest) for k, v in g.by_param.items()},
+            by_input={k: full(v, rest) for k, v in g.by_input.items()},
+        )
+
+    radius = gradients(reference.radius, np.inf) if reference.radius is not None else None
+    return Reference(gradients(reference.gradients, 0.0), reference.rigour, radius)
+
+
+def _asked_again(
+    case: Case, subject: Subject, witnesses: Witnesses, bounds: Mapping[str, Bound], points: Sequence[int]
+) -> dict[str, Bound]:
+    """The bounds with 256 samples at the suspect points."""
+    chosen = list(points)
+    part = case.take(chosen)
+    more = derive_bounds(part, subject, witnesses, samples=SAMPLES_FOR_SUSPECTS, key=case.key)
+    return {party: _patched(bounds[party], more[party], chosen) for party in bounds}
+
+
+def _patched(bound_: Bound, more: Bound, points: list[int]) -> Bound:
+    def patch(old: Array, new: Array) -> Array:
+        result = np.array(old)
+        result[points] = new
+        return result
+
+    return Bound(
+        Gradients(
+            loss=patch(bound_.gradients.loss, more.gradients.loss),
+            by_param={k: patch(v, more.gradients.by_param[k]) for k, v in bound_.gradients.by_param.items()},
+            by_input={k: patch(v, more.gradients.by_input[k]) for k, v in bound_.gradients.by_input.items()},
+        ),
+        patch(bound_.parted, more.parted),
+        patch(bound_.loss_spread, more.loss_spread),
+    )
+
+
+def _differences_of_suspects(
+    case: Case,
+    witnesses: Witnesses,
+    bounds: Mapping[str, Bound],
+    references: Mapping[str, Reference],
+    judgement: Judgement,
+) -> dict[str, Reference]:
+    """Every suspect entry is differenced, also where only a sample of the entries was."""
+    result = dict(references)
+    if not witnesses.differences:
+        return result
+    exact = case.astype("float64")
+    first = ridders.a_sample(exact, _tensors(case), DIFFERENCED_ENTRIES)
+    entries = {}
+    for name, indices in first.entries.items():
+        found = judgement.tensors.get(name)
+        if found is None:
+            entries[name] = indices
+            continue
+        hit = np.logical_or.reduce(list(found.against.values())) if found.against else np.zeros(1, np.bool_)
+        extra = np.flatnonzero(hit.reshape(len(hit), -1).any(axis=0))[:DIFFERENCED_ENTRIES]
+        entries[name] = np.union1d(indices, extra)
+    result[DIFFERENCES] = _differences(exact, bounds, ridders.Ask(entries))
+    return result

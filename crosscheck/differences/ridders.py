@@ -1,0 +1,216 @@
+"""Ridders–Neville differentiation of a stack of functions, each with its own error budget.
+
+Central differences D_j at h_j = ¼·2⁻ʲ, j < 7, with the step that was really taken, ((θ+h) - (θ-h))/2; column
+m extrapolates T[m,j] = (4ᵐ T[m-1,j+1] - T[m-1,j]) / (4ᵐ - 1). The budget of a cell is the noise of the loss,
+4 σ_f, propagated through the table, plus its truncation: the largest of |T[m,j] - T[m-1,j+1]|,
+|T[m,j] - T[m,j+1]| and |T[m-1,j+1] - T[m-2,j+2]| / 4ᵐ. The cell with the smallest budget answers.
+
+A function that waves faster than the first steps can make their cells agree on nonsense (a sine of a large
+argument): a sentinel of two tiny steps must not contradict the cell, and what stays unresolved is asked again
+with smaller steps. Where a stencil crosses a kink (its branch signature is not that of the middle), its h is
+left out; smaller steps at order 2 are the last resort; where they fail too, the entry is not answered: its
+radius is infinite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from crosscheck.spec.case import Case
+from crosscheck.spec.result import Array, Bools, Floats, Gradients, Reference, Rigour
+
+STEPS = 7
+COLUMNS = 4
+FIRST_STEP = 0.25
+# Two tiny steps, h = 2⁻¹⁵ and 2⁻¹⁷: too noisy to answer, but no wave is so short that they miss it.
+SENTINEL = (13, 16)
+# A second table of smaller steps, to h = 2⁻¹⁸, for what the first one left unresolved.
+FINE = (6, 17)
+# The first table's worst relative error was 1e-10 (numerics §4): a budget above ten times that says that its
+# steps were too large for the function.
+UNRESOLVED = 1e-9
+# Numbers in one stacked call: bounds the memory at some tens of MB.
+STACK_LIMIT = 1_000_000
+NOISE = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Losses (K, P) of a stack of perturbed cases, and the branch signature (K, P) of each."""
+
+    loss: Floats
+    signature: Array
+
+
+# Given one tensor's name and its perturbed values (K, P, *shape), evaluate the loss with all else unchanged.
+Function = Callable[[str, Array], Evaluation]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Which entries to differentiate: for each tensor flat indices, the same at every point."""
+
+    entries: Mapping[str, Array]
+
+    @property
+    def count(self) -> int:
+        return sum(len(v) for v in self.entries.values())
+
+
+def everything(case: Case, names: tuple[str, ...]) -> Ask:
+    return Ask({name: np.arange(_size(case, name)) for name in names})
+
+
+def a_sample(case: Case, names: tuple[str, ...], at_most: int) -> Ask:
+    """Up to `at_most` entries, shared out over the tensors, drawn by the case's own key; all where they fit."""
+    whole = everything(case, names)
+    if whole.count <= at_most:
+        return whole
+    generator = np.random.default_rng(int(case.key[:16], 16))
+    share = max(1, at_most // max(len(names), 1))
+    return Ask(
+        {
+            name: np.sort(generator.choice(indices, size=min(share, len(indices)), replace=False))
+            for name, indices in whole.entries.items()
+        }
+    )
+
+
+def _size(case: Case, name: str) -> int:
+    array = case.params[name] if name in case.params else case.inputs[name]
+    return int(array[0].size)
+
+
+def differentiate(case: Case, function: Function, loss_spread: Floats, ask: Ask) -> Reference:
+    """The asked entries of the gradient by finite differences; a case in float64. Radius infinite elsewhere."""
+    values: dict[str, Array] = {}
+    radii: dict[str, Array] = {}
+    for name, indices in ask.entries.items():
+        base = case.params[name] if name in case.params else case.inputs[name]
+        value = np.zeros(base.shape)
+        radius = np.full(base.shape, np.inf)
+        flat_value = value.reshape(case.n_points, -1)
+        flat_radius = radius.reshape(case.n_points, -1)
+        chunk = max(1, STACK_LIMIT // max(2 * STEPS * base.size, 1))
+        for start in range(0, len(indices), chunk):
+            part = indices[start : start + chunk]
+            found, budget = _entries(base, name, part, function, loss_spread)
+            flat_value[:, part] = found.T
+            flat_radius[:, part] = budget.T
+        values[name], radii[name] = value, radius
+    own = function(next(iter(ask.entries)), _base(case, next(iter(ask.entries)))[np.newaxis]).loss[0]
+    by_input = set(case.inputs)
+    return Reference(
+        Gradients(
+            loss=own,
+            by_param={k: v for k, v in values.items() if k not in by_input},
+            by_input={k: v for k, v in values.items() if k in by_input},
+        ),
+        Rigour.ESTIMATED,
+        Gradients(
+            loss=np.full(case.n_points, np.inf),
+            by_param={k: v for k, v in radii.items() if k not in by_input},
+            by_input={k: v for k, v in radii.items() if k in by_input},
+        ),
+    )
+
+
+def _base(case: Case, name: str) -> Array:
+    return case.params[name] if name in case.params else case.inputs[name]
+
+
+def _entries(base: Array, name: str, indices: Array, function: Function, loss_spread: Floats) -> tuple[Floats, Floats]:
+    """Derivative and budget, (E, P) each, of the entries at these flat indices."""
+    steps = np.concatenate([ladder(0, STEPS), ladder(*SENTINEL)[[0, -1]]])
+    D, same = _central(base, name, indices, steps, function)
+    sentinel = second_order(D[STEPS:], same[STEPS:], steps[STEPS:], loss_spread)
+    value, budget = neville(D[:STEPS], same[:STEPS], steps[:STEPS], loss_spread, sentinel)
+    unresolved = (budget > UNRESOLVED * np.abs(value).max(axis=0, initial=0.0)) | ~np.isfinite(budget)
+    again = unresolved.any(axis=1)
+    if again.any():
+        fine = ladder(*FINE)
+        D, same = _central(base, name, indices[again], fine, function)
+        mine = (sentinel[0][again], sentinel[1][again])
+        found = _best(neville(D, same, fine, loss_spread, mine), second_order(D, same, fine, loss_spread))
+        value[again], budget[again] = _best((value[again], budget[again]), found)
+    return value, budget
+
+
+def _best(a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Of two estimates, (value, budget) each, the one with the smaller budget, entry by entry."""
+    better = b[1] < a[1]
+    return np.where(better, b[0], a[0]), np.where(better, b[1], a[1])
+
+
+def ladder(first: int, end: int) -> Floats:
+    """The steps ¼·2⁻ʲ, first ≤ j < end."""
+    return np.asarray(np.ldexp(FIRST_STEP, -np.arange(first, end)), np.float64)
+
+
+def _central(base: Array, name: str, indices: Array, steps: Floats, function: Function) -> tuple[Floats, Bools]:
+    """D (J, E, P), and whether both ends of the stencil lie on the branch of the middle."""
+    J, E, P = len(steps), len(indices), len(base)
+    flat = base.reshape(P, -1)
+    moved = np.broadcast_to(flat, (2, J, E, P, flat.shape[1])).copy()
+    rows = np.arange(E)
+    middle = flat[:, indices].T
+    h = steps[:, np.newaxis, np.newaxis]
+    up, down = middle + h, middle - h
+    moved[0][:, rows, :, indices] = up.transpose(1, 0, 2)
+    moved[1][:, rows, :, indices] = down.transpose(1, 0, 2)
+    stack = np.concatenate([flat[np.newaxis], moved.reshape(-1, P, flat.shape[1])])
+    answer = function(name, stack.reshape(-1, *base.shape))
+    loss = answer.loss[1:].reshape(2, J, E, P)
+    signature = answer.signature[1:].reshape(2, J, E, P)
+    same = (signature == answer.signature[0]).all(axis=0) & np.isfinite(loss).all(axis=0)
+    with np.errstate(all="ignore"):
+        return (loss[0] - loss[1]) / (up - down), same
+
+
+def neville(
+    D: Floats, same: Bools, steps: Floats, loss_spread: Floats, sentinel: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """The best cell of the table for each function: value and budget, infinite where no cell is usable.
+
+    D (J, …) with `same` of its shape; `loss_spread` is σ of the loss, broadcast over the rest. A cell that
+    contradicts the sentinel, (value, budget), is not usable.
+    """
+    J = len(steps)
+    T: list[list[Floats]] = [list(D)]
+    N: list[list[Floats]] = [[NOISE * loss_spread / h * np.ones_like(D[0]) for h in steps]]
+    best = np.zeros_like(D[0])
+    budget = np.full_like(D[0], np.inf)
+    with np.errstate(all="ignore"):
+        for m in range(1, COLUMNS + 1):
+            q = 4.0**m
+            T.append([(q * T[m - 1][j + 1] - T[m - 1][j]) / (q - 1) for j in range(J - m)])
+            N.append([(q * N[m - 1][j + 1] + N[m - 1][j]) / (q - 1) for j in range(J - m)])
+            for j in range(J - m - 1):
+                error = np.maximum(np.abs(T[m][j] - T[m - 1][j + 1]), np.abs(T[m][j] - T[m][j + 1]))
+                if m > 1:
+                    error = np.maximum(error, np.abs(T[m - 1][j + 1] - T[m - 2][j + 2]) / q)
+                total = error + N[m][j]
+                usable = same[j : j + m + 2].all(axis=0)
+                usable &= ~(np.abs(T[m][j] - sentinel[0]) > total + sentinel[1])
+                total = np.where(usable, total, np.inf)
+                better = total < budget
+                best = np.where(better, T[m][j], best)
+                budget = np.where(better, total, budget)
+    return best, budget
+
+
+def second_order(D: Floats, same: Bools, steps: Floats, loss_spread: Floats) -> tuple[Floats, Floats]:
+    """Plain central differences on a ladder: |D_j - D_j+1| bounds the truncation of the smaller step."""
+    best = np.zeros_like(D[0])
+    budget = np.full_like(D[0], np.inf)
+    with np.errstate(all="ignore"):
+        for j in range(len(steps) - 1):
+            usable = same[j] & same[j + 1]
+            total = np.where(usable, np.abs(D[j] - D[j + 1]) + NOISE * loss_spread / steps[j + 1], np.inf)
+            better = total < budget
+            best = np.where(better, D[j + 1], best)
+            budget = np.where(better, total, budget)
+    return best, budget

@@ -1,0 +1,1 @@
+"""Pure functions of values and bounds: comparisons, votes, verdicts."""

@@ -1,0 +1,158 @@
+"""One tensor of a case: every pair of parties compared, every entry given its status.
+
+A comparison accepts within its bound, `ok = |difference| <= bound`, and never rejects beyond it, so that NaN
+fails. Without a certified arbiter each pair is held against the sum of both bounds (numerics, design: the
+voting rule), and only a witness that could have resolved the difference votes: one that agrees with the
+subject *and* contradicts the witness that differs.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosscheck.spec.result import Array, Bools, Floats
+
+# A comparison that could not have seen a relative error of 1e-3 is not called agreement (numerics §1).
+UNINFORMATIVE = 1e-3
+
+
+class Status(enum.IntEnum):
+    """What became of one entry."""
+
+    NOT_COMPARED = 0
+    AGREE = 1
+    UNINFORMATIVE = 2
+    UNDECIDABLE = 3
+    DISAGREE = 4
+    ORACLE_DISAGREES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Party:
+    """A party's values of one tensor, (P, …), and how far each may be off; infinite where it was not asked."""
+
+    name: str
+    values: Array
+    bound: Floats
+
+    @property
+    def answers(self) -> Bools:
+        return np.isfinite(self.bound)
+
+
+@dataclass(frozen=True, eq=False)
+class TensorJudgement:
+    """Statuses (P, …), the relative resolution of each entry, and for each witness error and bound."""
+
+    name: str
+    status: NDArray[np.int8]
+    resolution: Floats
+    errors: dict[str, Floats]
+    bounds: dict[str, Floats]
+    against: dict[str, Bools]
+    odd_one_out: NDArray[np.int8]
+
+    def count(self, status: Status) -> int:
+        return int(np.count_nonzero(self.status == status))
+
+
+def compare(
+    name: str, subject: Party, witnesses: tuple[Party, ...], *, parted: Bools, point_scale: Floats
+) -> TensorJudgement:
+    """Judge one tensor.
+
+    `parted` (P,) marks the points with an undecided branch; `point_scale` (P,) the largest gradient of the
+    point, against which an entry of a vanishing tensor is resolved.
+    """
+    shape = subject.values.shape
+    errors: dict[str, Floats] = {}
+    bounds: dict[str, Floats] = {}
+    against: dict[str, Bools] = {}
+    resolution = np.full(shape, np.inf)
+    asked = np.zeros(shape, np.bool_)
+    for w in witnesses:
+        bounds[w.name] = subject.bound + w.bound
+        errors[w.name] = difference(subject.values, w.values)
+        answered = np.isfinite(bounds[w.name])
+        against[w.name] = answered & ~(errors[w.name] <= bounds[w.name])
+        asked |= w.answers
+        found = np.where(answered, resolved(bounds[w.name], w.values, point_scale), np.inf)
+        resolution = np.minimum(resolution, found)
+    decided = np.isfinite(subject.bound) & np.logical_or.reduce([np.isfinite(b) for b in bounds.values()] or [asked])
+    status = np.full(shape, Status.AGREE, np.int8)
+    status[resolution > UNINFORMATIVE] = Status.UNINFORMATIVE
+    by_point = parted.reshape((-1,) + (1,) * (len(shape) - 1))
+    status[(status == Status.UNINFORMATIVE) & by_point] = Status.UNDECIDABLE
+    status[~decided] = Status.UNDECIDABLE
+    status[~asked] = Status.NOT_COMPARED
+    odd = vote(status, witnesses, against)
+    return TensorJudgement(name, status, resolution, errors, bounds, against, odd)
+
+
+def difference(a: Array, b: Array) -> Floats:
+    """|a - b| in float64; equal infinities differ by nothing, NaN stays NaN."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        a, b = a.astype(np.float64), b.astype(np.float64)
+        return np.where(a == b, 0.0, np.abs(a - b))
+
+
+def resolved(bound: Floats, values: Array, point_scale: Floats) -> Floats:
+    """Relative size of a bug that would certainly have been seen: 2 · bound / the entry.
+
+    Where the entry is lost in its bound, against the tensor's largest one; where that is, against the
+    point's. Zero everywhere resolves nothing.
+    """
+    axes = tuple(range(1, values.ndim))
+    trailing = (-1,) + (1,) * len(axes)
+    entry = np.abs(values.astype(np.float64))
+    tensor = entry.max(axis=axes, keepdims=True, initial=0.0)
+    whole = point_scale.reshape(trailing)
+    scale = np.where(entry > bound, entry, np.where(tensor > bound, tensor, whole))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.where(scale > 0, 2.0 * bound / scale, np.inf)
+
+
+def vote(status: NDArray[np.int8], witnesses: tuple[Party, ...], against: Mapping[str, Bools]) -> NDArray[np.int8]:
+    """Settle, in `status`, the entries that differ; returns the index of the odd witness, -1 for none,
+    -2 where several agreeing witnesses stand against the subject alone."""
+    odd = np.full(status.shape, -1, np.int8)
+    if not witnesses:
+        return odd
+    stacked = np.stack([against[w.name] for w in witnesses])
+    differs = stacked.any(axis=0)
+    if not differs.any():
+        return odd
+    contradicts = _contradictions(witnesses)
+    supports = np.zeros(status.shape, np.int64)
+    quarrel = np.zeros(status.shape, np.bool_)
+    for i, w in enumerate(witnesses):
+        agrees = w.answers & ~against[w.name]
+        votes = np.zeros(status.shape, np.bool_)
+        for k in range(len(witnesses)):
+            votes |= agrees & stacked[k] & contradicts[i][k]
+            quarrel |= stacked[i] & stacked[k] & contradicts[i][k]
+        supports += votes
+    opposed = stacked.sum(axis=0)
+    oracle = differs & (opposed == 1) & (supports >= 1)
+    status[differs] = Status.DISAGREE
+    status[oracle] = Status.ORACLE_DISAGREES
+    odd[oracle] = stacked.argmax(axis=0)[oracle]
+    odd[differs & (opposed >= 2) & (supports == 0) & ~quarrel] = -2
+    return odd
+
+
+def _contradictions(witnesses: tuple[Party, ...]) -> list[list[Bools]]:
+    """For each pair of witnesses, where they differ by more than both of their bounds."""
+    result: list[list[Bools]] = []
+    for a in witnesses:
+        row = []
+        for b in witnesses:
+            bound = a.bound + b.bound
+            row.append(np.isfinite(bound) & ~(difference(a.values, b.values) <= bound))
+        result.append(row)
+    return result

@@ -1,0 +1,70 @@
+"""The JAX witness: its name, its gaps, its answers. jax is imported when the oracle is made, not before."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from crosscheck.spec import Architecture, Case, Gap, Gradients, Reference, Rigour
+from crosscheck.spec.errors import OracleCrashed, OracleUnavailable
+
+NAME = "jax"
+GAPS: tuple[Gap, ...] = ()
+
+# What jax, jaxlib and its rows are known to raise (XLA's own errors are RuntimeErrors).
+CRASHES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+class JaxGrad:
+    """`jax.value_and_grad` over the whole network, all points at once, in float64 on the CPU.
+
+    Raises OracleUnavailable where jax cannot be imported.
+    """
+
+    name = NAME
+
+    def __init__(self) -> None:
+        _walk()
+
+    def gaps(self, architecture: Architecture) -> tuple[Gap, ...]:
+        """The ops of this architecture that have no row here; empty when it can answer."""
+        return tuple(gap for gap in GAPS if gap.op in architecture.ops)
+
+    def references(self, case: Case) -> Reference:
+        """Float64 gradients of every point, from the case's exact numbers; raises OracleCrashed."""
+        return Reference(gradients(case, "float64"), Rigour.DERIVED)
+
+
+def gradients(case: Case, dtype: str) -> Gradients:
+    """JAX's loss, outputs and gradients in `dtype` ("float64" or "float32"), each array with leading axis P.
+
+    Raises OracleUnavailable where jax cannot be imported, and OracleCrashed for whatever jax raises.
+    """
+    walk = _walk()
+    try:
+        result: Gradients = walk.gradients(case, dtype)
+    except CRASHES as error:
+        raise OracleCrashed(
+            f"oracle {NAME} crashed on {case.architecture} in {dtype}: {type(error).__name__}: {error}"
+        ) from error
+    return result
+
+
+def _walk() -> Any:
+    try:
+        return importlib.import_module("crosscheck.oracles.jax_grad.walk")
+    except ImportError as error:
+        raise OracleUnavailable(
+            f"the oracle jax needs the package jax, which cannot be imported here ({error}); without it no gradient "
+            "is compared with JAX's. Install it with: pip install 'crosscheck[jax]'"
+        ) from error

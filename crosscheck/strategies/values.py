@@ -1,0 +1,129 @@
+"""Value families: the numbers of a case from one seed.
+
+Kinks and ties are hit exactly through small integers and dyadic fractions, so no forward pass is needed
+here. Families lead from the most readable to the hardest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.case import Case
+from crosscheck.spec.op import Shape
+
+Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Family:
+    """How params and inputs are drawn; `kinks` says that exact kinks and ties are the point of it."""
+
+    params: Draw
+    inputs: Draw
+    kinks: bool = False
+
+
+def _integers(g: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    return g.integers(-2, 3, shape).astype(np.float64)
+
+
+def _dyadic(g: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    return g.integers(-16, 17, shape) / 8.0
+
+
+def _ones(_g: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    return np.ones(shape)
+
+
+def normal(scale: float) -> Draw:
+    return lambda g, shape: scale * g.standard_normal(shape)
+
+
+def _spread(decades: float) -> Draw:
+    """Both signs, magnitudes log-uniform over so many decades around 1."""
+
+    def draw(g: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return np.where(g.random(shape) < 0.5, -1.0, 1.0) * 10.0 ** (decades * (g.random(shape) - 0.5))
+
+    return draw
+
+
+def _sparse(g: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    return np.where(g.random(shape) < 0.5, 0.0, g.standard_normal(shape))
+
+
+def _repeated(g: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """All rows of a point alike."""
+    if len(shape) < 3:
+        return g.standard_normal(shape)
+    return np.broadcast_to(g.standard_normal((shape[0], *(1,) * (len(shape) - 2), shape[-1])), shape).copy()
+
+
+FAMILIES: dict[str, Family] = {
+    "dyadic": Family(_dyadic, _dyadic, kinks=True),
+    "integers": Family(_integers, _integers, kinks=True),
+    "ones": Family(_ones, _ones, kinks=True),
+    "normal": Family(normal(1.0), normal(1.0)),
+    "small": Family(normal(0.1), normal(0.1)),
+    "large": Family(normal(3.0), normal(3.0)),
+    "saturating": Family(normal(3.0), normal(20.0)),
+    "tiny": Family(normal(1e-4), normal(1e-4)),
+    "decades": Family(_spread(4.0), _spread(4.0)),
+    "sparse": Family(normal(1.0), _sparse, kinks=True),
+    "repeated": Family(normal(1.0), _repeated),
+}
+# Where a subject is not expected to survive saturation (its own forward clips), these are drawn.
+MILD = ("dyadic", "integers", "normal", "small", "repeated")
+
+
+def make_case(
+    architecture: Architecture, *, family: str, seed: int, points: int, dtype: str = "float64", targets: str = "any"
+) -> Case:
+    """The case of these draws: a function of its arguments alone.
+
+    `targets` "any" suits the loss; "binary" draws 0 and 1 only.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = FAMILIES[family]
+    params = {
+        key: _cast(chosen.params(generator, (points, *shape)), dtype)
+        for key, shape in architecture.param_shapes.items()
+    }
+    inputs = {i.name: _input(generator, chosen, (points, *i.shape), i.dtype, dtype) for i in architecture.inputs}
+    drawn = _targets(generator, architecture, (points, *architecture.target_shape), targets)
+    if architecture.target_dtype == "float":
+        drawn = _cast(drawn, dtype)
+    return Case(architecture, params, inputs, drawn, dtype, family, chosen.kinks)
+
+
+def _cast(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    return array.astype(np.dtype(dtype))
+
+
+def _input(g: np.random.Generator, family: Family, shape: tuple[int, ...], kind: str, dtype: str) -> NDArray[Any]:
+    if kind == "int64":
+        return g.integers(0, 2, shape)
+    if kind == "bool":
+        return g.random(shape) < 0.5
+    return _cast(family.inputs(g, shape), dtype)
+
+
+def _targets(g: np.random.Generator, architecture: Architecture, shape: Shape, kind: str) -> NDArray[Any]:
+    loss = architecture.loss
+    if architecture.target_dtype == "int64":
+        return g.integers(0, architecture.shape_of(loss.inputs[0])[-1], shape)
+    if kind == "binary":
+        return g.integers(0, 2, shape).astype(np.float64)
+    if loss.op == "bce_with_logits":
+        return g.integers(0, 5, shape) / 4.0
+    if loss.op == "softmax_cross_entropy":
+        weights = g.integers(0, 4, shape) + np.eye(shape[-1])[g.integers(0, shape[-1], shape[:-1])]
+        return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+    # Never all ones: under a constant upstream many wrong derivatives look right.
+    return g.integers(-16, 17, shape) / 8.0 + 1.0 / 16.0

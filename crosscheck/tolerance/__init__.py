@@ -1,0 +1,1 @@
+"""How far rounding may move each entry: derived by stochastic arithmetic, chosen by nobody."""
