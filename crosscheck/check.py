@@ -21,7 +21,14 @@ from crosscheck.spec.errors import ContractBroken
 from crosscheck.spec.op import Gap
 from crosscheck.spec.protocols import HasLoss, Oracle, Subject
 from crosscheck.spec.result import Array, Bound, Gradients, Reference
-from crosscheck.tolerance.bounds import SAMPLES, SAMPLES_FOR_SUSPECTS, applicable, bound
+from crosscheck.tolerance.bounds import (
+    SAMPLES,
+    SAMPLES_FOR_SUSPECTS,
+    applicable,
+    bound,
+    deviating_bounds,
+    deviations_met,
+)
 
 DIFFERENCES = "differences"
 # 14 forwards an entry: beyond this many entries a network, a sample of them is asked, and the suspects.
@@ -72,15 +79,17 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
     with clock.part("tolerance"):
         bounds = derive_bounds(case, subject, witnesses)
     references = testify(case, witnesses, bounds, clock)
+    met = deviations_met(case, references)
     judgement = judge(case, claimed, references, bounds)
     judgement = _own_forward(judgement, case, subject, claimed, bounds, clock)
     if judgement.suspects:
         with clock.part("suspects"):
             bounds = _asked_again(case, subject, witnesses, bounds, judgement.suspects)
             references = _differences_of_suspects(case, witnesses, bounds, references, judgement)
-        judgement = judge(case, claimed, references, bounds)
+            deviating = deviating_bounds(case, [known for known, _ in met])
+        judgement = judge(case, claimed, references, bounds, deviating)
         judgement = _own_forward(judgement, case, subject, claimed, bounds, clock)
-    return judgement
+    return replace(judgement, deviations=tuple(known.about for known, _ in met))
 
 
 def derive_bounds(
@@ -119,8 +128,8 @@ def _tensors(case: Case) -> tuple[str, ...]:
     return (*case.params, *case.architecture.float_inputs)
 
 
-def _differences(exact: Case, bounds: Mapping[str, Bound], ask: ridders.Ask) -> Reference:
-    return ridders.differentiate(exact, sound_loss(exact), _loss_spread(exact, bounds), ask)
+def _differences(exact: Case, bounds: Mapping[str, Bound], ask: ridders.Ask, *, settle: bool = False) -> Reference:
+    return ridders.differentiate(exact, sound_loss(exact), _loss_spread(exact, bounds), ask, settle=settle)
 
 
 def _loss_spread(exact: Case, bounds: Mapping[str, Bound]) -> Array:
@@ -256,5 +265,5 @@ def _differences_of_suspects(
         hit = np.logical_or.reduce(list(found.against.values())) if found.against else np.zeros(1, np.bool_)
         extra = np.flatnonzero(hit.reshape(len(hit), -1).any(axis=0))[:DIFFERENCED_ENTRIES]
         entries[name] = np.union1d(indices, extra)
-    result[DIFFERENCES] = _differences(exact, bounds, ridders.Ask(entries))
+    result[DIFFERENCES] = _differences(exact, bounds, ridders.Ask(entries), settle=True)
     return result

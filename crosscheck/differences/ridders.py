@@ -2,7 +2,7 @@
 
 Central differences D_j at h_j = ¼·2⁻ʲ, j < 7, with the step that was really taken, ((θ+h) - (θ-h))/2; column
 m extrapolates T[m,j] = (4ᵐ T[m-1,j+1] - T[m-1,j]) / (4ᵐ - 1). The budget of a cell is the noise of the loss,
-4 σ_f, propagated through the table, plus its truncation: the largest of |T[m,j] - T[m-1,j+1]|,
+16 σ_f / h, propagated through the table, plus its truncation: the largest of |T[m,j] - T[m-1,j+1]|,
 |T[m,j] - T[m,j+1]| and |T[m-1,j+1] - T[m-2,j+2]| / 4ᵐ. The cell with the smallest budget answers.
 
 A function that waves faster than the first steps can make their cells agree on nonsense (a sine of a large
@@ -25,16 +25,21 @@ from crosscheck.spec.result import Array, Bools, Floats, Gradients, Reference, R
 STEPS = 7
 COLUMNS = 4
 FIRST_STEP = 0.25
-# Two tiny steps, h = 2⁻¹⁵ and 2⁻¹⁷: too noisy to answer, but no wave is so short that they miss it.
-SENTINEL = (13, 16)
+# Two tiny steps, h = 2⁻²⁰ and 2⁻²⁴: too noisy to answer well, but few waves are so short that they miss them.
+SENTINEL = (18, 23)
+# What a difference of two cells says of the error of one: the other may err as much the other way.
+TRUNCATION = 2.0
 # A second table of smaller steps, to h = 2⁻¹⁸, for what the first one left unresolved.
 FINE = (6, 17)
+# Steps for a second opinion on a suspect, down to h = 2⁻⁴⁰: slopes of 1e9 on losses of 1.
+DEEP = (14, 39)
 # The first table's worst relative error was 1e-10 (numerics §4): a budget above ten times that says that its
 # steps were too large for the function.
 UNRESOLVED = 1e-9
 # Numbers in one stacked call: bounds the memory at some tens of MB.
 STACK_LIMIT = 1_000_000
-NOISE = 4.0
+# Both ends of a stencil may err by the working multiple of σ_f: (16 σ_f + 16 σ_f) / 2h.
+NOISE = 16.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +89,12 @@ def _size(case: Case, name: str) -> int:
     return int(array[0].size)
 
 
-def differentiate(case: Case, function: Function, loss_spread: Floats, ask: Ask) -> Reference:
-    """The asked entries of the gradient by finite differences; a case in float64. Radius infinite elsewhere."""
+def differentiate(case: Case, function: Function, loss_spread: Floats, ask: Ask, *, settle: bool = False) -> Reference:
+    """The asked entries of the gradient by finite differences; a case in float64. Radius infinite elsewhere.
+
+    `settle` asks each of them a second time with far smaller steps: where the two answers contradict each
+    other the function is too steep for either, and the entry counts as not answered.
+    """
     values: dict[str, Array] = {}
     radii: dict[str, Array] = {}
     for name, indices in ask.entries.items():
@@ -98,6 +107,8 @@ def differentiate(case: Case, function: Function, loss_spread: Floats, ask: Ask)
         for start in range(0, len(indices), chunk):
             part = indices[start : start + chunk]
             found, budget = _entries(base, name, part, function, loss_spread)
+            if settle:
+                budget = _settled(found, budget, _deep(base, name, part, function, loss_spread))
             flat_value[:, part] = found.T
             flat_radius[:, part] = budget.T
         values[name], radii[name] = value, radius
@@ -126,7 +137,7 @@ def _entries(base: Array, name: str, indices: Array, function: Function, loss_sp
     """Derivative and budget, (E, P) each, of the entries at these flat indices."""
     steps = np.concatenate([ladder(0, STEPS), ladder(*SENTINEL)[[0, -1]]])
     D, same = _central(base, name, indices, steps, function)
-    sentinel = second_order(D[STEPS:], same[STEPS:], steps[STEPS:], loss_spread)
+    sentinel = tiny_steps(D[STEPS:], same[STEPS:], steps[STEPS:], loss_spread)
     value, budget = neville(D[:STEPS], same[:STEPS], steps[:STEPS], loss_spread, sentinel)
     unresolved = (budget > UNRESOLVED * np.abs(value).max(axis=0, initial=0.0)) | ~np.isfinite(budget)
     again = unresolved.any(axis=1)
@@ -134,9 +145,23 @@ def _entries(base: Array, name: str, indices: Array, function: Function, loss_sp
         fine = ladder(*FINE)
         D, same = _central(base, name, indices[again], fine, function)
         mine = (sentinel[0][again], sentinel[1][again])
-        found = _best(neville(D, same, fine, loss_spread, mine), second_order(D, same, fine, loss_spread))
-        value[again], budget[again] = _best((value[again], budget[again]), found)
+        found = neville(D, same, fine, loss_spread, mine)
+        found = _best(found, second_order(D, same, fine, loss_spread, mine))
+        value[again], budget[again] = _best((value[again], budget[again]), _best(found, mine))
     return value, budget
+
+
+def _deep(base: Array, name: str, indices: Array, function: Function, loss_spread: Floats) -> tuple[Floats, Floats]:
+    steps = ladder(*DEEP)
+    D, same = _central(base, name, indices, steps, function)
+    nothing = (np.zeros_like(D[0]), np.full_like(D[0], np.inf))
+    return second_order(D, same, steps, loss_spread, nothing)
+
+
+def _settled(value: Floats, budget: Floats, deep: tuple[Floats, Floats]) -> Floats:
+    """The budget, infinite where the deep answer contradicts the value."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(value - deep[0]) > budget + deep[1], np.inf, budget)
 
 
 def _best(a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
@@ -192,7 +217,7 @@ def neville(
                 error = np.maximum(np.abs(T[m][j] - T[m - 1][j + 1]), np.abs(T[m][j] - T[m][j + 1]))
                 if m > 1:
                     error = np.maximum(error, np.abs(T[m - 1][j + 1] - T[m - 2][j + 2]) / q)
-                total = error + N[m][j]
+                total = TRUNCATION * error + N[m][j]
                 usable = same[j : j + m + 2].all(axis=0)
                 usable &= ~(np.abs(T[m][j] - sentinel[0]) > total + sentinel[1])
                 total = np.where(usable, total, np.inf)
@@ -202,15 +227,28 @@ def neville(
     return best, budget
 
 
-def second_order(D: Floats, same: Bools, steps: Floats, loss_spread: Floats) -> tuple[Floats, Floats]:
+def second_order(
+    D: Floats, same: Bools, steps: Floats, loss_spread: Floats, sentinel: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
     """Plain central differences on a ladder: |D_j - D_j+1| bounds the truncation of the smaller step."""
     best = np.zeros_like(D[0])
     budget = np.full_like(D[0], np.inf)
     with np.errstate(all="ignore"):
         for j in range(len(steps) - 1):
-            usable = same[j] & same[j + 1]
-            total = np.where(usable, np.abs(D[j] - D[j + 1]) + NOISE * loss_spread / steps[j + 1], np.inf)
+            total = TRUNCATION * np.abs(D[j] - D[j + 1]) + NOISE * loss_spread / steps[j + 1]
+            usable = same[j] & same[j + 1] & ~(np.abs(D[j + 1] - sentinel[0]) > total + sentinel[1])
+            total = np.where(usable, total, np.inf)
             better = total < budget
             best = np.where(better, D[j + 1], best)
             budget = np.where(better, total, budget)
     return best, budget
+
+
+def tiny_steps(D: Floats, same: Bools, steps: Floats, loss_spread: Floats) -> tuple[Floats, Floats]:
+    """The sentinel: D at the smaller of two tiny steps; its budget is infinite where a kink is as near as that.
+
+    At order 2 and steps 16-fold apart its truncation is 1/255 of their difference; a quarter is allowed for.
+    """
+    with np.errstate(all="ignore"):
+        total = np.abs(D[0] - D[1]) / 4.0 + NOISE * loss_spread / steps[1]
+    return D[1], np.where(same[0] & same[1], total, np.inf)

@@ -32,6 +32,9 @@ class Status(enum.IntEnum):
     ORACLE_DISAGREES = 5
 
 
+NO_DEVIATIONS: Mapping[str, Floats] = {}
+
+
 @dataclass(frozen=True, eq=False)
 class Party:
     """A party's values of one tensor, (P, …), and how far each may be off; infinite where it was not asked."""
@@ -62,12 +65,19 @@ class TensorJudgement:
 
 
 def compare(
-    name: str, subject: Party, witnesses: tuple[Party, ...], *, parted: Bools, point_scale: Floats
+    name: str,
+    subject: Party,
+    witnesses: tuple[Party, ...],
+    *,
+    parted: Bools,
+    point_scale: Floats,
+    deviating: Mapping[str, Floats] = NO_DEVIATIONS,
 ) -> TensorJudgement:
     """Judge one tensor.
 
     `parted` (P,) marks the points with an undecided branch; `point_scale` (P,) the largest gradient of the
-    point, against which an entry of a vanishing tensor is resolved.
+    point, against which an entry of a vanishing tensor is resolved. `deviating` has the bound of a witness when
+    its known deviations are allowed for: a difference that it explains is the witness's own.
     """
     shape = subject.values.shape
     errors: dict[str, Floats] = {}
@@ -90,7 +100,8 @@ def compare(
     status[(status == Status.UNINFORMATIVE) & by_point] = Status.UNDECIDABLE
     status[~decided] = Status.UNDECIDABLE
     status[~asked] = Status.NOT_COMPARED
-    odd = vote(status, witnesses, against)
+    explained = {w: against[w] & (errors[w] <= subject.bound + wide) for w, wide in deviating.items() if w in against}
+    odd = vote(status, witnesses, against, explained)
     return TensorJudgement(name, status, resolution, errors, bounds, against, odd)
 
 
@@ -117,14 +128,26 @@ def resolved(bound: Floats, values: Array, point_scale: Floats) -> Floats:
         return np.where(scale > 0, 2.0 * bound / scale, np.inf)
 
 
-def vote(status: NDArray[np.int8], witnesses: tuple[Party, ...], against: Mapping[str, Bools]) -> NDArray[np.int8]:
+def vote(
+    status: NDArray[np.int8],
+    witnesses: tuple[Party, ...],
+    against: Mapping[str, Bools],
+    explained: Mapping[str, Bools],
+) -> NDArray[np.int8]:
     """Settle, in `status`, the entries that differ; returns the index of the odd witness, -1 for none,
-    -2 where several agreeing witnesses stand against the subject alone."""
+    -2 where several agreeing witnesses stand against the subject alone.
+
+    A difference that a known deviation of the witness explains is not held against the subject.
+    """
     odd = np.full(status.shape, -1, np.int8)
     if not witnesses:
         return odd
-    stacked = np.stack([against[w.name] for w in witnesses])
+    known = np.stack([explained.get(w.name, np.zeros(status.shape, np.bool_)) for w in witnesses])
+    stacked = np.stack([against[w.name] for w in witnesses]) & ~known
     differs = stacked.any(axis=0)
+    own_fault = known.any(axis=0) & ~differs
+    status[own_fault] = Status.ORACLE_DISAGREES
+    odd[own_fault] = known.argmax(axis=0)[own_fault]
     if not differs.any():
         return odd
     contradicts = _contradictions(witnesses)

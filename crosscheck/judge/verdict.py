@@ -11,7 +11,9 @@ from crosscheck.judge.compare import Party, Status, TensorJudgement, compare
 from crosscheck.judge.forward import ForwardJudgement, constant_ratio, message
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken
-from crosscheck.spec.result import Array, Bools, Bound, Floats, Gradients, Reference, Verdict
+from crosscheck.spec.result import Array, Bools, Bound, DeviationMet, Floats, Gradients, Reference, Verdict
+
+NO_BOUNDS: Mapping[str, Bound] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,7 @@ class Judgement:
     own: Mapping[str, TensorJudgement] = field(default_factory=dict)
     not_claimed: tuple[str, ...] = ()
     suspects: tuple[int, ...] = ()
+    deviations: tuple[DeviationMet, ...] = ()
 
     def count(self, status: Status) -> int:
         return sum(t.count(status) for t in self.tensors.values())
@@ -43,15 +46,20 @@ def broke(contract: ContractBroken) -> Judgement:
 
 
 def judge(
-    case: Case, claimed: Gradients, references: Mapping[str, Reference], bounds: Mapping[str, Bound]
+    case: Case,
+    claimed: Gradients,
+    references: Mapping[str, Reference],
+    bounds: Mapping[str, Bound],
+    deviating: Mapping[str, Bound] = NO_BOUNDS,
 ) -> Judgement:
     """Judge a case from the values and the bounds of all parties; `bounds["subject"]` is the subject's.
 
-    A witness without an entry in `bounds` carries its own radius. No references: UNCHECKED.
+    `deviating` has the bounds of witnesses whose known deviations are allowed for. A witness without an entry
+    in `bounds` carries its own radius. No references: UNCHECKED.
     """
     own = bounds["subject"]
     parted = own.parted
-    forward, claimed = _forward(case, claimed, references, bounds)
+    forward, claimed = _forward(case, claimed, references, bounds, deviating)
     scale = _point_scale(references, case.n_points)
     tensors: dict[str, TensorJudgement] = {}
     for name, values in claimed.tensors():
@@ -59,7 +67,8 @@ def judge(
         witnesses = tuple(
             Party(w, r.gradients[name], _witness_bound(w, r, bounds, name)) for w, r in references.items()
         )
-        tensors[name] = compare(name, subject, witnesses, parted=parted, point_scale=scale)
+        wide = {w: b.gradients[name] for w, b in deviating.items()}
+        tensors[name] = compare(name, subject, witnesses, parted=parted, point_scale=scale, deviating=wide)
     contract = _nan_breach(claimed, tensors, references)
     wanted = [*case.architecture.param_shapes, *case.architecture.float_inputs]
     judgement = Judgement(
@@ -95,7 +104,11 @@ def with_own_forward(judgement: Judgement, claimed: Gradients, differences: Refe
 
 
 def _forward(
-    case: Case, claimed: Gradients, references: Mapping[str, Reference], bounds: Mapping[str, Bound]
+    case: Case,
+    claimed: Gradients,
+    references: Mapping[str, Reference],
+    bounds: Mapping[str, Bound],
+    deviating: Mapping[str, Bound],
 ) -> tuple[ForwardJudgement, Gradients]:
     """Compare the losses; where they differ by a constant, divide the gradients by it so that they compare."""
     own = bounds["subject"]
@@ -103,7 +116,9 @@ def _forward(
     witnesses = tuple(
         Party(w, r.gradients.loss, bounds[w].gradients.loss) for w, r in references.items() if w in bounds
     )
-    losses = compare("loss", subject, witnesses, parted=own.parted, point_scale=np.abs(claimed.loss).astype(np.float64))
+    scale = np.abs(claimed.loss).astype(np.float64)
+    wide = {w: b.gradients.loss for w, b in deviating.items()}
+    losses = compare("loss", subject, witnesses, parted=own.parted, point_scale=scale, deviating=wide)
     if not losses.count(Status.DISAGREE):
         return ForwardJudgement(losses, None, None), claimed
     ratio = constant_ratio(subject, witnesses)

@@ -6,11 +6,24 @@ machine) stands in `Measured`, beside it.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 
 SCHEMA = "crosscheck-run-1"
+
+
+# JSON has no NaN and no infinity: they travel as "nan", "inf" and "-inf".
+Number = float | str
+
+
+def number(value: float) -> Number:
+    """A number as the record holds it."""
+    value = float(value)
+    if math.isfinite(value):
+        return value
+    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,8 +73,8 @@ class Agreement(Record, frozen=True):
     b: str
     comparisons: int
     disagreements: int
-    worst_bounds: float
-    worst_ulps: float
+    worst_bounds: Number
+    worst_ulps: Number
 
 
 class EntryRecord(Record, frozen=True):
@@ -70,9 +83,9 @@ class EntryRecord(Record, frozen=True):
     tensor: str
     index: tuple[int, ...]
     point: int
-    values: dict[str, float | None]
-    error: float
-    bound: float
+    values: dict[str, Number | None]
+    error: Number
+    bound: Number
     resolution: float | None
 
 
@@ -83,8 +96,8 @@ class Taylor(Record, frozen=True):
     reference: float | None
     reference_name: str
     steps: tuple[float, ...]
-    claimed_remainders: tuple[float, ...]
-    reference_remainders: tuple[float, ...]
+    claimed_remainders: tuple[Number, ...]
+    reference_remainders: tuple[Number, ...]
 
 
 class Finding(Record, frozen=True):

@@ -75,6 +75,17 @@ class Bound:
     loss_spread: Floats
 
 
+@dataclass(frozen=True)
+class DeviationMet:
+    """A known systematic deviation of a witness whose region a case enters."""
+
+    witness: str
+    op: str
+    where: str
+    size: str
+    source: str
+
+
 class Verdict(enum.Enum):
     """The verdict on a case, in order of precedence. It is not a bool."""
 

@@ -6,6 +6,7 @@ that is being judged. Which rows: those of the party's error model, None for the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import numpy as np
@@ -14,10 +15,10 @@ from crosscheck.backprop import network
 from crosscheck.backprop.rows import Rows
 from crosscheck.spec.case import Case
 from crosscheck.spec.op import Shape
-from crosscheck.spec.result import Array, Bound, Floats, Gradients
-from crosscheck.tolerance.frameworks import DERIVATIVE_ERROR, VALUE_ERROR, Constants
+from crosscheck.spec.result import Array, Bools, Bound, Floats, Gradients
+from crosscheck.tolerance.frameworks import DERIVATIVE_ERROR, DEVIATIONS, VALUE_ERROR, Constants, KnownDeviation
 from crosscheck.tolerance.rounding import FORMATS, MULTIPLE, Rounded, Rounding
-from crosscheck.tolerance.rows import ROWS
+from crosscheck.tolerance.rows import ROWS, ROWS_WITH_DEVIATIONS
 
 SAMPLES = 16
 SAMPLES_FOR_SUSPECTS = 256
@@ -32,30 +33,73 @@ def applicable(case: Case, model: str | None) -> Constants | None:
     return cast("Constants", model) if widened and model in ROWS else None
 
 
-def bound(case: Case, dtype: str, model: str | None = None, *, samples: int = SAMPLES, key: str | None = None) -> Bound:
+def bound(
+    case: Case,
+    dtype: str,
+    model: str | None = None,
+    *,
+    samples: int = SAMPLES,
+    key: str | None = None,
+    rows: Rows | None = None,
+) -> Bound:
     """The bound for a party that computes in `dtype` from the case's exact numbers.
 
-    `key` seeds the samples (default: the case's own key), so that a case asked again is asked alike.
+    `rows` replaces the error model's rows. `key` seeds the samples (default: the case's own key), so that a
+    case asked again is asked alike.
     """
-    rows = ROWS[applicable(case, model)]
+    rows = ROWS[applicable(case, model)] if rows is None else rows
     rounding = Rounding.of(dtype, key or case.key, samples, case.n_points)
     with np.errstate(all="ignore"):
         noisy = _run(case, rows, rounding)
         centre = network.gradients(case.astype("float64"), rows)
         floor = SMALLEST * (FORMATS[dtype].smallest_normal if model == "jax" else FORMATS[dtype].smallest)
-        scale = FORMATS[dtype].scale
+        # What a parted branch does to an entry is no rounding, and is not scaled back like one.
+        scale = np.where(rounding.parted, 1.0, FORMATS[dtype].scale)
 
-        def widen(samples_of: Array | None, middle: Array) -> Floats:
-            sigma = np.zeros(middle.shape) if samples_of is None else spread(samples_of, middle) * scale
-            return np.asarray(MULTIPLE * sigma + floor)
+        def sigma(samples_of: Array | None, middle: Array) -> Floats:
+            if samples_of is None:  # the loss does not reach it: exactly zero
+                return np.zeros(middle.shape)
+            return spread(samples_of, middle) * scale.reshape((-1,) + (1,) * (middle.ndim - 1))
 
-        loss_spread = spread(noisy["loss"], centre.loss) * scale
+        def widen(name: str, middle: Array) -> Floats:
+            return MULTIPLE * sigma(noisy.get(name), middle) + floor
+
+        loss_spread = sigma(noisy["loss"], centre.loss)
         gradients = Gradients(
-            loss=np.asarray(MULTIPLE * loss_spread + floor),
-            by_param={k: widen(noisy.get(k), v) for k, v in centre.by_param.items()},
-            by_input={k: widen(noisy.get(k), v) for k, v in centre.by_input.items()},
+            loss=widen("loss", centre.loss),
+            by_param={k: widen(k, v) for k, v in centre.by_param.items()},
+            by_input={k: widen(k, v) for k, v in centre.by_input.items()},
         )
     return Bound(gradients, rounding.parted, loss_spread)
+
+
+def deviations_met(case: Case, witnesses: Iterable[str]) -> tuple[tuple[KnownDeviation, Bools], ...]:
+    """The known deviations of these witnesses whose region the case enters, with the points (P,) where."""
+    wanted = set(witnesses)
+    rows_at_hand = [k for k in DEVIATIONS if k.witness in wanted and k.op in case.architecture.ops]
+    if not rows_at_hand:
+        return ()
+    exact = case.astype("float64")
+    with np.errstate(all="ignore"):
+        tape = network.forward(exact.architecture, exact.params, exact.inputs, exact.targets)
+    met = []
+    for known in rows_at_hand:
+        points = np.zeros(case.n_points, np.bool_)
+        for node in case.architecture.nodes:
+            if node.op == known.op:
+                z = tape.value(node.inputs[0])
+                points |= known.region(z).reshape(case.n_points, -1).any(axis=1)
+        if points.any():
+            met.append((known, points))
+    return tuple(met)
+
+
+def deviating_bounds(
+    case: Case, met: Iterable[KnownDeviation], *, samples: int = SAMPLES, key: str | None = None
+) -> dict[str, Bound]:
+    """For each witness with a deviation beyond rounding: its bound when that deviation is allowed for."""
+    named = dict.fromkeys(k.witness for k in met if k.beyond_rounding)
+    return {w: bound(case, "float64", w, samples=samples, key=key, rows=ROWS_WITH_DEVIATIONS[w]) for w in named}
 
 
 def spread(samples: Array, centre: Array) -> Floats:
@@ -75,7 +119,10 @@ def _run(case: Case, rows: Rows, rounding: Rounding) -> dict[str, Array]:
         i.name: rounding.array(case.inputs[i.name]) if i.dtype == "float" else case.inputs[i.name][np.newaxis]
         for i in architecture.inputs
     }
-    tape = network.forward(architecture, params, inputs, case.targets[np.newaxis], rows)
+    # Float targets too: a gradient that is nothing but a scaled target is still rounded.
+    floating = architecture.target_dtype == "float"
+    targets = rounding.array(case.targets) if floating else case.targets[np.newaxis]
+    tape = network.forward(architecture, params, inputs, targets, rows)
     by_param, by_link = network.backward(tape, rows)
     names = {-k - 1: item.name for k, item in enumerate(architecture.inputs) if item.dtype == "float"}
     found = by_param | {name: by_link[link] for link, name in names.items() if link in by_link}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosscheck.spec.op import Attributes
+from crosscheck.spec.result import DeviationMet
 
 Constants = Literal["torch", "jax"]
 
@@ -44,68 +45,101 @@ DERIVATIVE_ERROR = {
 VALUE_ERROR = {"tanh": 4.0, "gelu": 4.0}
 
 
-@dataclass(frozen=True)
-class KnownDeviation:
-    """Where a framework's derivative is systematically off: an ORACLE_DISAGREES there is explained by this row.
+Sizes = Callable[[NDArray[np.float64], Attributes], NDArray[np.float64]]
 
-    `region(z, attributes)` says for each pre-activation whether it lies there.
+
+def _nothing(z: NDArray[np.float64], _attributes: Attributes) -> NDArray[np.float64]:
+    return np.zeros_like(z)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownDeviation:
+    """Where a framework is systematically off in float64, and by how much, as functions of the input z.
+
+    `slope` is the absolute error of g', `value` that of g. What they explain is reported as the framework's,
+    never as the subject's. Where both are nothing, the framework's rounding model already covers it, and the
+    row is there to be reported: `region` says where.
     """
 
     witness: Constants
     op: str
-    region: Callable[[NDArray[np.float64], Attributes], NDArray[np.bool_]]
     where: str
     size: str
     source: str
+    region: Callable[[NDArray[np.float64]], NDArray[np.bool_]]
+    slope: Sizes = _nothing
+    value: Sizes = _nothing
 
+    @property
+    def about(self) -> DeviationMet:
+        """What the report says of it."""
+        return DeviationMet(self.witness, self.op, self.where, self.size, self.source)
+
+    @property
+    def beyond_rounding(self) -> bool:
+        return self.slope is not _nothing or self.value is not _nothing
+
+
+_SCRIPT = "tests/benchmarks/measure_constants.py"
 
 DEVIATIONS: tuple[KnownDeviation, ...] = (
     KnownDeviation(
-        "torch",
-        "softplus",
-        lambda z, _: z > 20.0,
-        "z > 20",
-        "linear above its threshold of 20: g' is 1 where 1 - exp(-z) is true, up to 2.1e-9",
-        "numerics: 1.6e7 ulp at z = 20.1, measured in float64",
+        witness="torch",
+        op="hardsigmoid",
+        where="-3 < z < 3",
+        size="g' is 1/6 rounded to float32: 4.97e-9 too large (3e-8 relative)",
+        source=_SCRIPT,
+        region=lambda z: np.abs(z) < 3.0,
+        slope=lambda z, _: np.where(np.abs(z) <= 3.0, 4.97e-9, 0.0),
     ),
     KnownDeviation(
-        "torch",
-        "sigmoid",
-        lambda z, _: z > 36.7,
-        "z > 36.7",
-        "g' computed as s(1-s) is 0 where 1e-17 and less is true",
-        "numerics: measured in float64",
+        witness="torch",
+        op="softplus",
+        where="z > 20",
+        size="linear above its threshold of 20: g' is 1 and g is z, up to 2.1e-9 off",
+        source=_SCRIPT,
+        region=lambda z: z > 20.0,
+        slope=lambda z, _: np.where(z > 20.0, np.exp(-np.maximum(z, 20.0)), 0.0),
+        value=lambda z, _: np.where(z > 20.0, np.exp(-np.maximum(z, 20.0)), 0.0),
     ),
     KnownDeviation(
-        "jax",
-        "sigmoid",
-        lambda z, _: z > 36.7,
-        "z > 36.7",
-        "g' computed as s(1-s) is 0 where 1e-17 and less is true",
-        "numerics: measured in float64",
+        witness="torch",
+        op="sigmoid",
+        where="z > 36.7",
+        size="g' is 0, computed as s(1-s), where 1e-16 and less is true",
+        source=_SCRIPT,
+        region=lambda z: z > 36.7,
     ),
     KnownDeviation(
-        "torch",
-        "tanh",
-        lambda z, _: np.abs(z) > 19.1,
-        "|z| > 19.1",
-        "g' computed as 1 - t² is 0 where 1e-16 and less is true",
-        "numerics: measured in float64",
+        witness="jax",
+        op="sigmoid",
+        where="z > 36.7",
+        size="g' is 0, computed as s(1-s), where 1e-16 and less is true",
+        source=_SCRIPT,
+        region=lambda z: z > 36.7,
     ),
     KnownDeviation(
-        "jax",
-        "tanh",
-        lambda z, _: np.abs(z) > 17.0,
-        "|z| > 17",
-        "g' is 1.6e-15 at z = 20 where 1.7e-17 is true",
-        "numerics: measured in float64",
+        witness="torch",
+        op="tanh",
+        where="|z| > 19.1",
+        size="g' is 0, computed as 1 - t², where 1e-16 and less is true",
+        source=_SCRIPT,
+        region=lambda z: np.abs(z) > 19.1,
     ),
     KnownDeviation(
-        "jax",
-        "elu",
-        lambda z, _: z < -36.0,
-        "z < -36",
-        "g' is 0 at z = -38.8 where 1.4e-17 is true",
-        "numerics: measured in float64",
+        witness="jax",
+        op="tanh",
+        where="|z| > 18",
+        size="g' is 1.6e-15 at z = 20, where 1.7e-17 is true",
+        source=_SCRIPT,
+        region=lambda z: np.abs(z) > 18.0,
+    ),
+    KnownDeviation(
+        witness="jax",
+        op="elu",
+        where="z < -37",
+        size="g' is 0 at z = -38.8, where 1.4e-17 is true",
+        source=_SCRIPT,
+        region=lambda z: z < -37.0,
     ),
 )

@@ -198,6 +198,12 @@ class Rounded(NDArrayOperatorsMixin):
         amplitude = self.rounding.format.unit * np.abs(_plain(amount))
         return self.rounding.rounded(self.data, amplitude)
 
+    def deviated(self, size: Any) -> Rounded:
+        """With a systematic error of absolute `size`, of one and the same ξ at every place of a sample."""
+        shape = self.rounding.format
+        common = self.rounding.xi(np.ones((1,) * self.ndim))
+        return Rounded(self.data + _plain(size) / shape.scale * common, self.rounding)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs or method != "__call__":
             raise TypeError(f"np.{ufunc.__name__}.{method} with {sorted(kwargs)} is not on the rounding array's list")

@@ -17,7 +17,7 @@ from scipy import special
 
 from crosscheck.backprop import dense, merge
 from crosscheck.backprop.rows import Activation, Array, Loss, Row
-from crosscheck.tolerance.frameworks import DERIVATIVE_ERROR, VALUE_ERROR, Constants
+from crosscheck.tolerance.frameworks import DERIVATIVE_ERROR, DEVIATIONS, VALUE_ERROR, Constants, KnownDeviation
 from crosscheck.tolerance.rounding import Rounded
 
 K = math.sqrt(2.0 / math.pi)
@@ -26,6 +26,11 @@ K = math.sqrt(2.0 / math.pi)
 def with_noise(values: Array, amount: Any) -> Array:
     """An absolute error of `amount` units of u; on plain numbers nothing happens."""
     return values.noised(amount) if isinstance(values, Rounded) else values
+
+
+def constant(z: Array, value: float) -> Array:
+    """A constant of a formula, with the rounding that it has itself: 1/6 is no number of the format."""
+    return Rounded(np.full((1,) * z.ndim, value), z.rounding) * 1.0 if isinstance(z, Rounded) else value
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ def _sigmoid_slope(_z: Array, a: Array) -> Array:
     return a * (1.0 - a)
 
 
-def _clip_slope(z: Array, least: float, most: float) -> Array:
-    return np.where(z > least, np.where(z < most, 1.0, 0.0), 0.0)
+def _clip_slope(z: Array, least: float, most: float, inside: Array = 1.0) -> Array:
+    return np.where(z > least, np.where(z < most, inside, 0.0), 0.0)
 
 
 # fmt: off
@@ -91,12 +96,12 @@ SMOOTH: dict[str, Textbook] = {
     "tanh":        Textbook(np.tanh,                         lambda z, a: 1.0 - a * a),
     "relu":        Textbook(lambda z: np.maximum(z, 0.0),    lambda z, a: np.where(z > 0, 1.0, 0.0)),
     "leaky_relu":  Textbook(lambda z, negative_slope: np.where(z > 0, z, negative_slope * z),
-                            lambda z, a, negative_slope: np.where(z > 0, 1.0, negative_slope)),
+                            lambda z, a, negative_slope: np.where(z > 0, 1.0, constant(z, negative_slope))),
     "elu":         Textbook(lambda z, alpha: np.where(z > 0, z, alpha * (np.exp(np.minimum(z, 0.0)) - 1.0)),
                             lambda z, a, alpha: np.where(z > 0, 1.0, np.minimum(a, 0.0) + alpha)),
-    "selu":        Textbook(lambda z: 1.0507009873554805 * np.where(
+    "selu":        Textbook(lambda z: constant(z, 1.0507009873554805) * np.where(
                                 z > 0, z, 1.6732632423543772 * (np.exp(np.minimum(z, 0.0)) - 1.0)),
-                            lambda z, a: 1.0507009873554805 * np.where(
+                            lambda z, a: constant(z, 1.0507009873554805) * np.where(
                                 z > 0, 1.0, 1.6732632423543772 * ((np.exp(np.minimum(z, 0.0)) - 1.0) + 1.0))),
     "softplus":    Textbook(_softplus,                       lambda z, a: special.expit(z)),
     "silu":        Textbook(lambda z: z * special.expit(z),  _silu_slope),
@@ -106,7 +111,7 @@ SMOOTH: dict[str, Textbook] = {
     "hardtanh":    Textbook(lambda z, min_val, max_val: np.maximum(np.minimum(z, max_val), min_val),
                             lambda z, a, min_val, max_val: _clip_slope(z, min_val, max_val)),
     "hardsigmoid": Textbook(lambda z: np.maximum(np.minimum(z / 6.0 + 0.5, 1.0), 0.0),
-                            lambda z, a: _clip_slope(z, -3.0, 3.0) / 6.0),
+                            lambda z, a: _clip_slope(z, -3.0, 3.0, constant(z, 1.0 / 6.0))),
     "log_sigmoid": Textbook(lambda z: -_softplus(-z),        lambda z, a: 1.0 - special.expit(z)),
     "sin":         Textbook(np.sin,                          lambda z, a: np.cos(z)),
 }
@@ -149,6 +154,32 @@ def _row(name: str, row: Textbook, model: Constants | None) -> Activation:
         if model is not None and full_name in DERIVATIVE_ERROR:
             constant = DERIVATIVE_ERROR[full_name]
             slope = with_noise(slope, constant.sup * getattr(constant, model))
+        return da * slope
+
+    return Activation(f, dz)
+
+
+def with_deviations(model: Constants) -> dict[str, Row]:
+    """The framework's rows, widened by what is systematically wrong in it beyond rounding."""
+    table = rows(model)
+    for known in DEVIATIONS:
+        row = table[known.op]
+        if known.witness == model and known.beyond_rounding and isinstance(row, Activation):
+            table[known.op] = _deviating(row, known, SMOOTH[known.op])
+    return table
+
+
+def _deviating(row: Activation, known: KnownDeviation, plain: Textbook) -> Activation:
+    def f(z: Array, **attributes: Any) -> Array:
+        a = row.f(z, **attributes)
+        return a.deviated(known.value(_values(z), attributes)) if isinstance(a, Rounded) else a
+
+    def dz(z: Array, a: Array, da: Array, **attributes: Any) -> Array:
+        slope = plain.slope(z, a, **attributes)
+        if isinstance(slope, Rounded):
+            slope = slope.deviated(known.slope(_values(z), attributes))
+        elif isinstance(z, Rounded):  # a slope of constants: its error still belongs to the sample
+            slope = (0.0 * z + slope).deviated(known.slope(_values(z), attributes))
         return da * slope
 
     return Activation(f, dz)
@@ -209,3 +240,7 @@ def rows(model: Constants | None = None) -> dict[str, Row]:
 
 
 ROWS: dict[Constants | None, dict[str, Row]] = {model: rows(model) for model in (None, "torch", "jax")}
+ROWS_WITH_DEVIATIONS: dict[Constants, dict[str, Row]] = {
+    "torch": with_deviations("torch"),
+    "jax": with_deviations("jax"),
+}

@@ -1,0 +1,1 @@
+"""One file a section: the record goes in, frozen data comes out; templates and the terminal only lay it out."""

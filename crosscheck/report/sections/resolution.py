@@ -1,0 +1,111 @@
+"""How small a bug would have been seen, and how many entries say anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crosscheck.report.sections import words
+from crosscheck.spec.record import Entries, Resolution, Run
+
+# Drawing units of the histogram.
+BAR, GAP, HEIGHT, TOP, BOTTOM, LEFT, LEAST = 26, 6, 120, 18, 34, 8, 2
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of entry: how many, what share, what that means."""
+
+    name: str
+    number: int
+    share: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: int
+    y: int
+    height: int
+    middle: int
+    label: str
+    entries: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Entries by decade of their resolution; empty decades between the outermost are drawn too."""
+
+    dtype: str
+    median: str
+    p95: str
+    width: int
+    height: int
+    baseline: int
+    label_y: int
+    bar_width: int
+    bars: tuple[Bar, ...]
+    others: tuple[tuple[str, int], ...]
+
+
+MEANINGS = {
+    "informative": "a bug of the size of the resolution would certainly have been seen, and none was",
+    "uninformative": "agrees, but the bound is too wide for that to mean anything",
+    "undecidable": "hangs on a kink, a tie or an overflow",
+    "disagreeing": "differs by more than its bound",
+    "not_compared": "claimed by nobody, or asked of no witness",
+}
+
+
+def kinds(entries: Entries) -> tuple[Kind, ...]:
+    """The parts of the compared entries, and what was not compared beside them (no share of them)."""
+    return tuple(
+        Kind(name.replace("_", " "), getattr(entries, name), _share(entries, name), MEANINGS[name]) for name in MEANINGS
+    )
+
+
+def _share(entries: Entries, name: str) -> str:
+    return words.MISSING if name == "not_compared" else words.percent(getattr(entries, name), entries.compared)
+
+
+def histograms(run: Run) -> tuple[Histogram, ...]:
+    return tuple(histogram(item) for item in sorted(run.resolution, key=lambda r: r.dtype, reverse=True))
+
+
+def histogram(item: Resolution) -> Histogram:
+    decades = {int(k): n for k, n in item.histogram.items() if _is_decade(k)}
+    others = tuple(sorted((k, n) for k, n in item.histogram.items() if not _is_decade(k)))
+    span = range(min(decades), max(decades) + 1) if decades else range(0)
+    most = max(decades.values(), default=0) or 1
+    bars = tuple(_bar(place, decade, decades.get(decade, 0), most) for place, decade in enumerate(span))
+    return Histogram(
+        dtype=item.dtype,
+        median=words.magnitude(item.median),
+        p95=words.magnitude(item.p95),
+        width=2 * LEFT + max(len(bars), 1) * (BAR + GAP),
+        height=TOP + HEIGHT + BOTTOM,
+        baseline=TOP + HEIGHT,
+        label_y=TOP + HEIGHT + 16,
+        bar_width=BAR,
+        bars=bars,
+        others=others,
+    )
+
+
+def _bar(place: int, decade: int, entries: int, most: int) -> Bar:
+    # A count that is not zero is never drawn as nothing.
+    height = max(LEAST, round(HEIGHT * entries / most)) if entries else 0
+    x = LEFT + place * (BAR + GAP)
+    return Bar(
+        x=x,
+        y=TOP + HEIGHT - height,
+        height=height,
+        middle=x + BAR // 2,
+        label=str(decade),
+        entries=entries,
+        words=f"1e{decade} to 1e{decade + 1}",
+    )
+
+
+def _is_decade(key: str) -> bool:
+    return key.removeprefix("-").isdecimal() and len(key) < 6

@@ -1,0 +1,155 @@
+"""The verdict in a sentence, and the warnings that can void it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crosscheck.gate import FAILING, by_verdict
+from crosscheck.report.sections import words
+from crosscheck.spec.record import Finding, Run
+from crosscheck.spec.result import Verdict
+
+# Exit code: the word for it, a mark, and the tone in which the page shows both. interface.md, "Exit codes".
+LABELS = {
+    0: ("PASSED", "✓", "good"),
+    1: ("FAILED", "✗", "bad"),
+    2: ("INTERRUPTED", "!", "unsure"),
+    3: ("CRASHED", "✗", "bad"),
+    4: ("NOT RUN", "!", "unsure"),
+    5: ("NOTHING VERIFIED", "!", "unsure"),
+    6: ("GATE NOT MET", "✗", "bad"),
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    label: str
+    mark: str
+    tone: str
+    sentence: str
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class VerdictCount:
+    name: str
+    cases: int
+    tone: str
+
+
+def headline(run: Run) -> Headline:
+    label, mark, tone = LABELS.get(run.exit.code, ("FAILED", "✗", "bad"))
+    return Headline(label, mark, tone, _sentence(run), run.exit.code, run.exit.reason)
+
+
+def _sentence(run: Run) -> str:
+    if run.exit.code == 0:
+        return _agreement(run)
+    if run.exit.code == 1:
+        return _disagreement(run)
+    checked = words.count(run.cases, "architecture")
+    if run.exit.code == 5:
+        return f"Nothing was verified about {run.subject}: this is no pass ({checked} drawn)."
+    if run.exit.code == 6:
+        return f"{run.subject} shows no wrong gradient, but the run verified less than it must ({checked} checked)."
+    return f"The run did not come to its end, so it says nothing about {run.subject} ({checked} checked)."
+
+
+def _agreement(run: Run) -> str:
+    differing = {b if a == words.SUBJECT else a for a, b in _differing(run)}
+    names = words.joined([o.name for o in run.oracles if o.answered and o.name not in differing]) or "no oracle"
+    but = f" (not everywhere with {words.joined(words.in_order(differing))})" if differing else ""
+    compared = words.count(run.entries.compared, "gradient entry", "gradient entries")
+    return (
+        f"{run.subject} agrees with {names}{but}: {compared} compared over {words.count(run.cases, 'architecture')}, "
+        f"{words.percent(run.entries.informative, run.entries.compared)} of them informative."
+    )
+
+
+def _differing(run: Run) -> list[tuple[str, str]]:
+    """The subject's pairs that differ somewhere."""
+    return [(p.a, p.b) for p in run.agreement if words.SUBJECT in (p.a, p.b) and p.disagreements]
+
+
+def _disagreement(run: Run) -> str:
+    counts = by_verdict(run.verdicts)
+    wrong = sum(counts[verdict] for verdict in FAILING)
+    if not wrong:
+        return f"{run.subject} shows no wrong gradient, but the run was asked to fail on what it met."
+    causes = distinct(run)
+    found = f": {words.count(len(causes), 'distinct cause')}" if causes else ""
+    return f"{run.subject} fails in {wrong:,} of {words.count(run.cases, 'architecture')}{found}."
+
+
+def distinct(run: Run) -> tuple[Finding, ...]:
+    """The findings that fail the run."""
+    failing = {verdict.name for verdict in FAILING}
+    return tuple(f for f in run.findings if verdict_name(f.verdict) in failing)
+
+
+def verdict_name(text: str) -> str:
+    """`disagrees` and `DISAGREES` are one verdict."""
+    return text.upper().replace(" ", "_")
+
+
+def verdict_counts(run: Run) -> tuple[VerdictCount, ...]:
+    """Cases by verdict, in order of precedence, those that occurred."""
+    tones = dict.fromkeys(Verdict, "unsure") | dict.fromkeys(FAILING, "bad") | {Verdict.AGREES: "good"}
+    counts = by_verdict(run.verdicts)
+    return tuple(VerdictCount(v.name, counts[v], tones[v]) for v in Verdict if counts[v])
+
+
+def warnings(run: Run) -> tuple[str, ...]:
+    """What can void a pass; the run's own warnings first, none twice."""
+    found = [*run.warnings, *_oracles(run), *_odd_oracles(run), *_few_informative(run), *_kinks(run)]
+    return tuple(dict.fromkeys(found))
+
+
+def _oracles(run: Run) -> list[str]:
+    if not run.oracles:
+        return ["No oracle was asked."]
+    found = []
+    for oracle in run.oracles:
+        if not oracle.answered and run.cases:
+            found.append(f"The oracle {oracle.name} is missing: it answered for none of {run.cases:,} architectures.")
+        elif oracle.answered < run.cases:
+            found.append(
+                f"The oracle {oracle.name} answered for {oracle.answered:,} of {run.cases:,} architectures only."
+            )
+    return found
+
+
+def _odd_oracles(run: Run) -> list[str]:
+    cases = by_verdict(run.verdicts)[Verdict.ORACLE_DISAGREES]
+    if not cases:
+        return []
+    odd = [f for f in run.findings if verdict_name(f.verdict) == Verdict.ORACLE_DISAGREES.name]
+    named = [_odd_one(f) for f in odd]
+    names = "; ".join(dict.fromkeys(named)) or "; ".join(
+        f"{d.witness} on {d.op}: known deviation ({d.region})" for d in run.deviations
+    )
+    where = f": {names}" if names else ""
+    return [f"An oracle disagrees with the others in {words.count(cases, 'architecture')}{where}."]
+
+
+def _odd_one(finding: Finding) -> str:
+    who = f"{finding.odd_one_out or 'attribution open'}{f' on {finding.op}' if finding.op else ''}"
+    return f"{who}, known deviation: {finding.deviation}" if finding.deviation else f"{who}, no known deviation"
+
+
+def _few_informative(run: Run) -> list[str]:
+    """Fewer than half: then the run says less than it leaves open."""
+    entries = run.entries
+    if not entries.compared or 2 * entries.informative >= entries.compared:
+        return []
+    share = words.percent(entries.informative, entries.compared)
+    return [f"Only {share} of {entries.compared:,} entries are informative: less was seen than was left open."]
+
+
+def _kinks(run: Run) -> list[str]:
+    stray = run.entries.undecidable - run.entries.undecidable_by_design
+    if not stray:
+        return []
+    number = words.count(stray, "entry is", "entries are")
+    return [f"{number} undecidable in cases that do not aim at kinks."]

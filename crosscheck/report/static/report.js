@@ -1,0 +1,104 @@
+"use strict";
+// Everything on the page stands in its HTML; this only sorts and filters tables and copies commands.
+
+const textOf = (row, column) => {
+  const cell = row.cells[column];
+  return cell === undefined ? "" : cell.dataset.sort ?? cell.textContent.trim();
+};
+
+const NUMBER = /^(?:✗ )?(-?[\d,]*\.?\d+(?:e[+-]?\d+)?)/;
+const numberIn = (text) => {
+  const found = NUMBER.exec(text);
+  return found === null ? Number.NaN : Number(found[1].replaceAll(",", ""));
+};
+
+// Numbers by size, texts by letter; what is no number stands after the numbers.
+const compare = (a, b) => {
+  const [x, y] = [numberIn(a), numberIn(b)];
+  if (Number.isNaN(x) || Number.isNaN(y)) {
+    return Number.isNaN(x) - Number.isNaN(y) || a.localeCompare(b, "en", { numeric: true });
+  }
+  return x - y;
+};
+
+const sortBy = (table, heading) => {
+  const ascending = heading.getAttribute("aria-sort") !== "ascending";
+  for (const other of heading.parentElement.cells) {
+    other.removeAttribute("aria-sort");
+  }
+  heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  const column = heading.cellIndex;
+  const numeric = heading.classList.contains("number");
+  const order = numeric ? compare : (a, b) => a.localeCompare(b, "en", { numeric: true });
+  const body = table.tBodies[0];
+  const rows = [...body.rows].sort((a, b) => (ascending ? 1 : -1) * order(textOf(a, column), textOf(b, column)));
+  body.append(...rows);
+};
+
+const makeSortable = (table) => {
+  if (table.tBodies[0].rows.length < 2) {
+    return;
+  }
+  for (const heading of table.tHead.rows[0].cells) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    button.addEventListener("click", () => sortBy(table, heading));
+    heading.append(button);
+  }
+};
+
+const makeFilterable = (table) => {
+  if (table.tBodies[0].rows.length < 2) {
+    return;
+  }
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const shown = document.createElement("span");
+  label.className = "filter";
+  shown.setAttribute("role", "status");
+  input.type = "search";
+  input.addEventListener("input", () => {
+    const wanted = input.value.toLowerCase();
+    const rows = [...table.tBodies[0].rows];
+    for (const row of rows) {
+      row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    }
+    shown.textContent = wanted === "" ? "" : `${rows.filter((row) => !row.hidden).length} of ${rows.length}`;
+  });
+  label.append("Filter rows", input, shown);
+  table.parentElement.before(label);
+};
+
+const select = (element) => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  getSelection().removeAllRanges();
+  getSelection().addRange(range);
+};
+
+// Where the clipboard is closed to the page the command is selected instead, ready to be copied by hand.
+const makeCopyable = (command) => {
+  const button = document.createElement("button");
+  const code = command.querySelector("code");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.setAttribute("aria-live", "polite");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "Copied";
+    } catch {
+      select(code);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  command.append(button);
+};
+
+document.querySelectorAll("table.sortable").forEach(makeSortable);
+document.querySelectorAll("table.filterable").forEach(makeFilterable);
+document.querySelectorAll(".command").forEach(makeCopyable);
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((item) => { item.open = true; }));

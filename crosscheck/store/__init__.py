@@ -1,0 +1,1 @@
+"""What stays on disk: runs, and later cases and findings."""
