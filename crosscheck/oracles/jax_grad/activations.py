@@ -28,4 +28,5 @@ ROWS: dict[str, Callable[..., Any]] = {
     "sin":         jnp.sin,
     "softmax":     jax.nn.softmax,
     "log_softmax": jax.nn.log_softmax,
-}  # fmt: on
+}
+# fmt: on

@@ -13,8 +13,9 @@ import functools
 import hashlib
 import os
 import platform
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +28,8 @@ SETTINGS = {
     "jax_persistent_cache_min_compile_time_secs": 0.0,
     "jax_persistent_cache_min_entry_size_bytes": -1,
 }
+
+_LOCK = threading.RLock()  # JAX's settings belong to the whole process
 
 
 def directory() -> Path | None:
@@ -41,24 +44,25 @@ def directory() -> Path | None:
 @contextmanager
 def on_disk() -> Iterator[None]:
     """What is compiled inside is read from the disk, or written there. Without a usable directory: neither."""
-    place = directory()
-    users_own = jax.config.jax_compilation_cache_dir is not None or not jax.config.jax_enable_compilation_cache
-    if users_own or place is None or not _usable(place):
-        yield
-        return
-    wanted = SETTINGS | {"jax_compilation_cache_dir": str(place)}
-    before = {name: getattr(jax.config, name) for name in wanted}
-    _switch(wanted)
-    try:
-        with warnings.catch_warnings():
-            # A full disk or a torn file: JAX warns, and compiles.
-            warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+    with _LOCK:
+        place = directory()
+        users_own = jax.config.jax_compilation_cache_dir is not None or not jax.config.jax_enable_compilation_cache
+        if users_own or place is None or not _usable(place):
             yield
-    finally:
-        _switch(before)
+            return
+        wanted = SETTINGS | {"jax_compilation_cache_dir": str(place)}
+        before = {name: getattr(jax.config, name) for name in wanted}
+        _switch(wanted)
+        try:
+            with warnings.catch_warnings():
+                # A full disk or a torn file: JAX warns, and compiles.
+                warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+                yield
+        finally:
+            _switch(before)
 
 
-def _switch(settings: dict[str, object]) -> None:
+def _switch(settings: Mapping[str, object]) -> None:
     for name, value in settings.items():
         jax.config.update(name, value)
     reset_cache()  # JAX reads its settings only once, at the first compilation

@@ -3,8 +3,11 @@
 XLA compiles for each shape, 10–50 ms a time, and random networks never stop bringing new shapes: that, not
 the arithmetic, is what `jax.grad` costs here. So each equation is brought to a standard shape before XLA
 sees it: elementwise operands laid flat, sums as a matrix, products as a batch of matrices; padded to a few
-sizes, the padding cut off again. Padding cannot change a value: it is 1 beside the elements of an
-elementwise kernel, and the neutral element of a sum, a maximum or a product.
+sizes, the padding cut off again. Padding is 1 beside the elements of an elementwise kernel, and the neutral
+element of a sum, a maximum or a product; at most it changes the order in which a sum is added up. Measured on
+400 random small networks of sizes 1, 2, 3, 5, with 8 points: 50 kernels; 5 s for the first 100 networks without
+a disk cache, then a median of 20 ms each, of which 15 are JAX's tracing. `jax.vmap` of `jax.grad` run
+eagerly took over 1 s a network.
 
 What is tested is JAX's own derivative rules, batching rules and transposition (the jaxpr is what `jax.vmap`
 of `jax.value_and_grad` gives), and XLA's CPU kernel for each primitive in it. NumPy does what moves data
@@ -115,6 +118,8 @@ def _flat(array: Array, shape: Shape, n: int, size: int) -> Array:
 
 def _reduction(neutral: float) -> Rule:
     def rule(equation: Any, given: list[Array]) -> Array:
+        if given[0].dtype.kind != "f":  # no -inf among the integers
+            return _as_it_is(equation, given)[0]
         axes = equation.params["axes"]
         kept = [axis for axis in range(given[0].ndim) if axis not in axes]
         moved = given[0].transpose(*kept, *axes)
@@ -176,9 +181,9 @@ def _slice(equation: Any, given: list[Array]) -> Array:
 
 # fmt: off
 ELEMENTWISE = (
-    "abs", "add", "add_any", "and", "convert_element_type", "cos", "div", "eq", "erf", "erf_inv", "erfc", "exp",
-    "exp2", "expm1", "ge", "gt", "integer_pow", "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min",
-    "mul", "ne", "neg", "not", "or", "pow", "rsqrt", "select_n", "sign", "sin", "sqrt", "square", "sub", "tanh",
+    "abs", "add", "add_any", "and", "convert_element_type", "cos", "div", "eq", "erf", "erfc", "exp", "expm1", "ge",
+    "gt", "integer_pow", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "not", "or", "pow",
+    "rsqrt", "select_n", "sign", "sin", "sqrt", "square", "sub", "tanh",
 )
 RULES: dict[str, Rule] = dict.fromkeys(ELEMENTWISE, _elementwise) | {
     "reduce_sum":       _reduction(0),
@@ -187,11 +192,10 @@ RULES: dict[str, Rule] = dict.fromkeys(ELEMENTWISE, _elementwise) | {
     "broadcast_in_dim": _broadcast,
     "reshape":          _reshape,
     "squeeze":          _reshape,
-    "expand_dims":      _reshape,
     "transpose":        lambda equation, given: given[0].transpose(equation.params["permutation"]),
     "concatenate":      lambda equation, given: np.concatenate(given, axis=equation.params["dimension"]),
     "slice":            _slice,
     "copy":             lambda _, given: given[0],
-    "copy_p":           lambda _, given: given[0],
     "stop_gradient":    lambda _, given: given[0],
-}  # fmt: on
+}
+# fmt: on

@@ -14,7 +14,8 @@ REDUCTIONS: dict[str, Callable[[Any, int], Any]] = {
     "sum":        lambda terms, rows: jnp.sum(terms),
     "mean":       lambda terms, rows: jnp.mean(terms),
     "batch_mean": lambda terms, rows: jnp.sum(terms) / rows,
-}  # fmt: on
+}
+# fmt: on
 
 
 def _reduced(terms: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,4 +56,5 @@ ROWS: dict[str, Callable[..., Any]] = {
     "bce_with_logits":       _reduced(_bce_with_logits),
     "softmax_cross_entropy": _reduced(_softmax_cross_entropy),
     "cotangent":             _reduced(lambda a, y: a * y),
-}  # fmt: on
+}
+# fmt: on

@@ -14,4 +14,5 @@ ROWS: dict[str, Callable[..., Any]] = {
     "add":      lambda *a: functools.reduce(operator.add, a),
     "multiply": lambda *a: functools.reduce(operator.mul, a),
     "concat":   lambda *a, axis: jnp.concatenate(a, axis=axis),
-}  # fmt: on
+}
+# fmt: on
