@@ -50,7 +50,11 @@ class Party:
 
 @dataclass(frozen=True, eq=False)
 class TensorJudgement:
-    """Statuses (P, …), the relative resolution of each entry, and for each witness error and bound."""
+    """Statuses (P, …), the relative resolution of each entry, and for each witness error and bound.
+
+    `bounds` are of the comparisons, `own_bounds` of the parties; `odd_one_out` is the index of the witness that
+    stands alone, -1 for none, -2 for the subject.
+    """
 
     name: str
     status: NDArray[np.int8]
@@ -59,6 +63,8 @@ class TensorJudgement:
     bounds: dict[str, Floats]
     against: dict[str, Bools]
     odd_one_out: NDArray[np.int8]
+    values: dict[str, Array]
+    own_bounds: dict[str, Floats]
 
     def count(self, status: Status) -> int:
         return int(np.count_nonzero(self.status == status))
@@ -102,7 +108,18 @@ def compare(
     status[~asked] = Status.NOT_COMPARED
     explained = {w: against[w] & (errors[w] <= subject.bound + wide) for w, wide in deviating.items() if w in against}
     odd = vote(status, witnesses, against, explained)
-    return TensorJudgement(name, status, resolution, errors, bounds, against, odd)
+    parties = (subject, *witnesses)
+    return TensorJudgement(
+        name,
+        status,
+        resolution,
+        errors,
+        bounds,
+        against,
+        odd,
+        values={p.name: p.values for p in parties},
+        own_bounds={p.name: p.bound for p in parties},
+    )
 
 
 def difference(a: Array, b: Array) -> Floats:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import posixpath
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,8 +15,9 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from crosscheck.report.sections import agreement, coverage, findings, provenance, resolution, verdict, words
+from crosscheck.report.sections import agreement, coverage, findings, provenance, resolution, severity, verdict, words
 from crosscheck.spec.record import Deviation, RunFile
+from crosscheck.store.runs import FILE
 
 # interface.md, "The HTML report".
 MOST_BYTES = 5 * 1024 * 1024
@@ -64,28 +66,32 @@ class Page:
     covered: coverage.Covered | None
     provenance: provenance.Provenance | None
     dropped: str
+    record: str
     policy: str
     style: Markup
     script: Markup
 
 
-def render(run_file: RunFile) -> str:
-    """The page for a record; the same record gives the same page. At most MOST_BYTES, and it says what it dropped."""
+def render(run_file: RunFile, *, folder: str = "") -> str:
+    """The page for a record; the same record gives the same page. At most MOST_BYTES, and it says what it dropped.
+
+    `folder` is the run's folder as seen from the page's, where they are not the same: files are named from there.
+    """
     for level in LEVELS:
-        page = _render(run_file, level)
+        page = _render(run_file, level, words.printable(folder))
         if len(page.encode()) <= MOST_BYTES:
             break
     return page
 
 
-def _render(run_file: RunFile, level: Level) -> str:
-    page = _page(words.cleaned(run_file, longest=level.text), level)
+def _render(run_file: RunFile, level: Level, folder: str) -> str:
+    page = _page(words.cleaned(run_file, longest=level.text), level, folder)
     return _environment().get_template("page.html.j2").render(page=page)
 
 
-def _page(run_file: RunFile, level: Level) -> Page:
+def _page(run_file: RunFile, level: Level, folder: str) -> Page:
     run = run_file.run
-    worst = findings.worst_first(run)
+    worst = severity.worst_first(run)
     shown = worst[: level.findings]
     head = verdict.headline(run)
     style, script = _static("report.css"), _static("report.js")
@@ -96,7 +102,7 @@ def _page(run_file: RunFile, level: Level) -> Page:
         warnings=verdict.warnings(run),
         verdicts=verdict.verdict_counts(run),
         matrix=agreement.matrix(run),
-        cards=tuple(findings.card(f, most_entries=level.entries) for f in shown),
+        cards=tuple(findings.card(f, most_entries=level.entries, folder=folder) for f in shown),
         cards_left_out=len(worst) - len(shown),
         compared=f"{run.entries.compared:,}",
         kinds=resolution.kinds(run.entries),
@@ -105,6 +111,7 @@ def _page(run_file: RunFile, level: Level) -> Page:
         covered=coverage.covered(run.coverage) if level.passing else None,
         provenance=provenance.provenance(run, run_file.measured) if level.passing else None,
         dropped=level.dropped,
+        record=posixpath.join(folder, FILE),
         policy=policy(style, script),
         style=Markup(style),
         script=Markup(script),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from crosscheck.report.sections import agreement, chain, findings, verdict, words
+from crosscheck.report.sections import agreement, chain, findings, severity, verdict, words
 from crosscheck.spec.record import EntryRecord, Finding, Run, RunFile
 
 LABEL = 8  # the width of the column of labels
 LEAST_WIDTH = 40
+GAP = " " * 7  # between two things in one row; wider than any padding behind a label
+LABELLED = re.compile(r"  [a-z]+ {2,}")
 # Pattern and style; a style repeats what the text says.
 STYLES = (
     (r"(?m)^✗ .*$", "bold red"),
+    (r"(?m)^! .*$", "bold yellow"),
     (r"(?m)^  ! .*$", "yellow"),
     (r"(?m)^(PASSED)\b", "bold green"),
     (r"(?m)^(FAILED|CRASHED|GATE NOT MET)\b", "bold red"),
@@ -22,23 +26,25 @@ STYLES = (
 )
 
 
-def render(run_file: RunFile, *, width: int, color: bool, report: str | None = None) -> str:
+def render(run_file: RunFile, *, width: int, color: bool, report: str | None = None, folder: str = "") -> str:
     """The text of a run, lines of at most `width` letters where words allow, ending with a newline.
 
-    `report` is the path of the report to name at the end, where one was written.
+    `report` is the path of the report to name at the end, where one was written; `folder` is the run's, as seen
+    from the working directory, so that the names of its files can be copied.
     """
     cleaned = words.cleaned(run_file)
-    text = "\n".join(_wrapped(_lines(cleaned, report), max(width, LEAST_WIDTH))) + "\n"
+    lines = _lines(cleaned, report, words.printable(folder))
+    text = "\n".join(_wrapped(lines, max(width, LEAST_WIDTH))) + "\n"
     return _colored(text) if color else text
 
 
-def _lines(run_file: RunFile, report: str | None) -> Iterator[str]:
+def _lines(run_file: RunFile, report: str | None, folder: str) -> Iterator[str]:
     run = run_file.run
     yield from _header(run)
     yield from (f"  ! {warning}" for warning in verdict.warnings(run))
     yield ""
-    for finding in findings.worst_first(run):
-        yield from _finding(finding)
+    for finding in severity.worst_first(run):
+        yield from _finding(finding, folder)
         yield ""
     if not run.findings and run.agreement:
         yield from _agreement(run)
@@ -69,26 +75,47 @@ def _quality(run: Run) -> list[str]:
     return [*found, f"median resolution {words.joined(medians)}"] if medians else found
 
 
-def _finding(finding: Finding) -> Iterator[str]:
+def _finding(finding: Finding, folder: str) -> Iterator[str]:
+    mark = "!" if findings.is_oracles(finding) else "✗"
     shrunk = ", shrunk" if finding.minimal else ""
+    yield f"{mark} {finding.id}  {findings.title(finding)}: {_verdict(finding)}  ×{finding.count:,}{shrunk}"
+    yield from (_row(label, text) for label, text in _rows(finding, folder) if text)
+
+
+def _verdict(finding: Finding) -> str:
     name = verdict.verdict_name(finding.verdict)
-    yield f"✗ {finding.id}  {findings.title(finding)}: {name}  ×{finding.count:,}{shrunk}"
-    yield from (_row(label, text) for label, text in _rows(finding) if text)
+    if findings.is_open(finding):
+        return f"{name}, attribution open"
+    return f"{name} ({finding.odd_one_out})" if findings.is_oracles(finding) else name
 
 
-def _rows(finding: Finding) -> Iterator[tuple[str, str]]:
-    likely, ruled_out = findings.diagnosis(finding)
+def _rows(finding: Finding, folder: str) -> Iterator[tuple[str, str]]:
     yield "net", finding.architecture + ("   (minimal)" if finding.minimal else "")
-    if finding.entries:
-        yield "entry", entry(finding.entries[0], finding)
-    else:
-        yield "said", finding.message
+    yield "said", finding.message if findings.says_more(finding) else ""
+    yield from (("entry", entry(worst, finding)) for worst in severity.worst_entries(finding)[:1])
+    yield "sides", _sides(finding)
     yield "term", "   ".join(_term(term) for term in chain.terms(finding))
-    out = f"ruled out: {', '.join(ruled_out)}" if ruled_out else ""
-    yield "likely", "       ".join(part for part in ("; ".join(likely), out) if part)
+    yield "likely", _likely(finding)
     yield "known", finding.deviation or ""
-    yield "taylor", findings.slopes(finding.taylor) if finding.taylor else ""
-    yield "replay", finding.replay + (f"        case  {finding.case_file}" if finding.case_file else "")
+    yield "taylor", f"{findings.slopes(finding.taylor)} (2 is right, 1 is wrong)" if finding.taylor else ""
+    case = words.in_folder(folder, finding.case_file)
+    yield "replay", finding.replay + (f"{GAP} case  {case}" if case else "")
+
+
+def _sides(finding: Finding) -> str:
+    """Who stands against whom, where the witnesses do not settle it; the subject's side first."""
+    sides = sorted(finding.sides.values(), key=lambda side: (words.SUBJECT not in side, side))
+    if len(sides) < 2 or not findings.is_open(finding):
+        return ""
+    return f"{' against '.join(words.joined(words.in_order(side)) for side in sides)}; which of them is right is open"
+
+
+def _likely(finding: Finding) -> str:
+    found, ruled_out = findings.diagnosis(finding)
+    likely = [line for line in found if not (findings.says_more(finding) and line == finding.message)]
+    out = f"ruled out: {', '.join(ruled_out)}" if ruled_out else ""
+    named = "; ".join(likely) or ("no known bug looks like this" if out and not found else "")
+    return GAP.join(part for part in (named, out) if part)
 
 
 def _row(label: str, text: str) -> str:
@@ -104,24 +131,38 @@ def _term(term: chain.Term) -> str:
 
 def entry(item: EntryRecord, finding: Finding) -> str:
     """`0.weight[0,0] = 0.8412; ball 1.0833, torch and jax agree with ball; off by 2.4e-01, bound 1.1e-15`."""
-    digits = words.digits_apart(item.values.values())
+    digits = _digits(item, finding)
     name = words.entry_name(item.tensor, item.index)
-    own = words.SUBJECT in item.values
-    claimed = f"{name} = {words.number(item.values[words.SUBJECT], digits)}" if own else name
+    own = item.values.get(words.SUBJECT)
+    claimed = f"{name} not claimed" if own is None else f"{name} = {words.number(own, digits)}"
     off = f"off by {words.size(item.error)}, bound {words.size(item.bound)}"
     return "; ".join(part for part in (claimed, _witnesses(item, finding, digits), off) if part)
+
+
+def _digits(item: EntryRecord, finding: Finding) -> int:
+    """Enough to tell the subject from those against it; those on one side may differ by noise in all digits."""
+    beside = findings.side_of(words.SUBJECT, finding) - {words.SUBJECT}
+    together = _together(item, finding)
+    return words.digits_apart(value for name, value in item.values.items() if name not in {*beside, *together})
+
+
+def _together(item: EntryRecord, finding: Finding) -> list[str]:
+    """The witnesses that agree with the reference."""
+    reference = findings.reference(item, finding)
+    side = findings.side_of(reference, finding) - {reference, words.SUBJECT}
+    return [name for name in words.in_order(item.values) if name in side and item.values[name] is not None]
 
 
 def _witnesses(item: EntryRecord, finding: Finding, digits: int) -> str:
     asked = [n for n in words.in_order(item.values) if n != words.SUBJECT and item.values[n] is not None]
     reference = findings.reference(item, finding)
-    side = findings.side_of(reference, finding)
-    together = [n for n in asked if n != reference and n in side]
-    alone = [n for n in asked if n not in together]
+    together = _together(item, finding)
+    alone = sorted((n for n in asked if n not in together), key=lambda n: n != reference)
     said = [f"{n} {words.number(item.values[n], digits)}" for n in alone]
     if not together:
         return ", ".join(said)
-    agree = f"{words.joined(together)} {'agrees' if len(together) == 1 else 'agree'} with {reference}"
+    one = len(together) == 1 and together[0] not in words.PLURAL
+    agree = f"{words.joined(together)} {'agrees' if one else 'agree'} with {reference}"
     return ", ".join([said[0], agree, *said[1:]])
 
 
@@ -140,13 +181,12 @@ def _agreement(run: Run) -> Iterator[str]:
 
 
 def _not_compared(run: Run) -> Iterator[str]:
-    parts = []
-    if run.entries.not_compared:
-        parts.append(words.count(run.entries.not_compared, "entry", "entries"))
-    if run.coverage.never_compared:
-        parts.append(f"never: {', '.join(run.coverage.never_compared)}")
-    if parts:
-        yield f"  not compared  {'; '.join(parts)}"
+    entries, never = run.entries.not_compared, run.coverage.never_compared
+    if entries:
+        yield f"  not compared: {words.count(entries, 'entry', 'entries')}, claimed by nobody or asked of no witness"
+    if never:
+        yield f"  never compared in this run: {', '.join(never)}"
+    if entries or never:
         yield ""
 
 
@@ -162,7 +202,11 @@ def _tally(run_file: RunFile) -> list[str]:
     found = [f"{words.count(len(wrong), 'distinct disagreement')}"]
     if wrong:
         found[0] += f" ({words.count(sum(f.count for f in wrong), 'case')})"
-    return [*found, f"{run.entries.undecidable:,} undecidable", words.duration(run_file.measured.seconds)]
+    return [
+        *found,
+        f"{words.count(run.entries.undecidable, 'entry', 'entries')} undecidable",
+        words.duration(run_file.measured.seconds),
+    ]
 
 
 def _wrapped(lines: Iterator[str], width: int) -> Iterator[str]:
@@ -174,19 +218,26 @@ def _wrapped(lines: Iterator[str], width: int) -> Iterator[str]:
         yield from _broken(line, width)
 
 
-def _broken(line: str, width: int) -> Sequence[str]:
-    indent = " " * (2 + LABEL) if line.startswith("  ") else "  "
-    return [
-        part.rstrip()
-        for part in textwrap.wrap(
-            line,
+def _broken(line: str, width: int) -> Iterator[str]:
+    """A wide gap is the first place to break at: what stands after it is a label of its own."""
+    indent = _indent(line)
+    first, *others = line.split(GAP)
+    for piece in (first, *(indent + other.lstrip() for other in others)):
+        wrapped = textwrap.wrap(
+            piece,
             width,
             subsequent_indent=indent,
             break_long_words=False,
             break_on_hyphens=False,
             replace_whitespace=False,
         )
-    ]
+        yield from (part.rstrip() for part in wrapped)
+
+
+def _indent(line: str) -> str:
+    if LABELLED.match(line):
+        return " " * (2 + LABEL)
+    return " " * 4 if line.startswith("  ") else "  "
 
 
 def _colored(text: str) -> str:

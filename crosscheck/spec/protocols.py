@@ -23,6 +23,7 @@ class Oracle(Protocol):
         """Its gradients at every point."""
 
 
+@runtime_checkable
 class Subject(Protocol):
     """Whatever claims to be a gradient. It answers in the case's own dtype."""
 

@@ -1,7 +1,7 @@
 """Runs on disk: `reports/<run>/run.json` is the truth from which every other format is made.
 
-A record is checked before it is written and after it is read: a number that JSON cannot hold, or counts
-that do not add up, are no evidence.
+A record is checked before it is written and after it is read: a number that JSON cannot hold, a text that is
+no number, or counts that do not add up, are no evidence.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import Any
 import msgspec
 
 from crosscheck.spec.errors import SpecError
-from crosscheck.spec.record import SCHEMA, Entries, RunFile
+from crosscheck.spec.record import SCHEMA, Entries, Number, Run, RunFile
 
 FILE = "run.json"
 EXIT_CODES = range(7)
+# How a record spells what JSON has no number for (spec.record.number).
+NOT_FINITE = ("nan", "inf", "-inf")
 
 
 class _Version(msgspec.Struct):
@@ -44,7 +46,7 @@ def write(run_file: RunFile, folder: Path) -> Path:
     Raises SpecError naming the field when the record could not be read back as it is.
     """
     path = folder / FILE
-    data = _encoded(run_file, path)
+    data = encoded(run_file, path)
     folder.mkdir(parents=True, exist_ok=True)
     replace(path, data)
     return path
@@ -117,8 +119,12 @@ def _head(data: bytes, path: Path) -> _Head:
         raise SpecError(f"{path}: this is not a run's record: {error}") from None
 
 
-def _encoded(run_file: RunFile, path: Path) -> bytes:
-    """JSON writes infinity and NaN as null, which would read as "not asked": they are refused by name."""
+def encoded(run_file: RunFile, path: Path) -> bytes:
+    """The bytes of a record that will stand at `path`.
+
+    JSON writes infinity and NaN as null, which would read as "not asked": outside the fields that spell them as
+    texts they are refused. Raises SpecError naming the field.
+    """
     try:
         plain = msgspec.to_builtins(run_file)
         data = run_file.to_json()
@@ -126,7 +132,9 @@ def _encoded(run_file: RunFile, path: Path) -> bytes:
         raise SpecError(f"{path}: this record has no JSON: {error}") from None
     for place, value in _numbers(plain, ""):
         if not math.isfinite(value):
-            raise SpecError(f"{path}: {place} is {value}; JSON holds finite numbers only")
+            raise SpecError(
+                f"{path}: {place} is {value}; JSON holds finite numbers only, others are spelled {_spelled()}"
+            )
     _check(run_file, path)
     return data
 
@@ -146,6 +154,30 @@ def _check(run_file: RunFile, path: Path) -> None:
     if run_file.run.exit.code not in EXIT_CODES:
         raise SpecError(f"{path}: run.exit.code is {run_file.run.exit.code}, must be from 0 to 6")
     _check_counts(run_file.run.entries, path)
+    for place, value in _spelt_numbers(run_file.run):
+        if isinstance(value, str) and value not in NOT_FINITE:
+            raise SpecError(f"{path}: run.{place} is {value!r}, must be a number or one of {_spelled()}")
+
+
+def _spelled() -> str:
+    return ", ".join(repr(name) for name in NOT_FINITE)
+
+
+def _spelt_numbers(run: Run) -> Iterator[tuple[str, Number | None]]:
+    """The numbers that may be texts, with their places."""
+    for i, pair in enumerate(run.agreement):
+        yield f"agreement[{i}].worst_bounds", pair.worst_bounds
+        yield f"agreement[{i}].worst_ulps", pair.worst_ulps
+    for i, finding in enumerate(run.findings):
+        for j, entry in enumerate(finding.entries):
+            place = f"findings[{i}].entries[{j}]"
+            yield f"{place}.error", entry.error
+            yield f"{place}.bound", entry.bound
+            yield from ((f"{place}.values.{party}", value) for party, value in entry.values.items())
+        if finding.taylor is not None:
+            place = f"findings[{i}].taylor"
+            yield from ((f"{place}.claimed_remainders", value) for value in finding.taylor.claimed_remainders)
+            yield from ((f"{place}.reference_remainders", value) for value in finding.taylor.reference_remainders)
 
 
 def _check_counts(entries: Entries, path: Path) -> None:

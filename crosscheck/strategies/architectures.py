@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import cycle, product
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -16,6 +18,8 @@ from crosscheck.spec.architecture import Architecture, Input, Loss, Node
 from crosscheck.spec.op import Shape, Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.space import Space
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -90,56 +94,71 @@ class _Build:
         return self.add(name, attributes, (link, candidates[partner % len(candidates)]), {})
 
 
-def attributes(space: Space, op: str) -> st.SearchStrategy[dict[str, Value]]:
-    """The attributes of an op, all drawn or fixed, except a dense layer's `out`."""
+def choices(space: Space, op: str) -> list[dict[str, Value]]:
+    """All attribute values of an op, simplest first, without a dense layer's `out`."""
     names = [a.name for a in OPS[op].attributes if a.default is not None]
-    if not names:
-        return st.just({})
-    return st.fixed_dictionaries({name: st.sampled_from(space.values(op, name)) for name in names})
+    values = product(*(space.values(op, name) for name in names))
+    return [dict(zip(names, chosen, strict=True)) for chosen in values]
 
 
-def _with_name(space: Space, op: str) -> st.SearchStrategy[tuple[str, dict[str, Value]]]:
-    return st.tuples(st.just(op), attributes(space, op))
+def _levelled(groups: list[list[T]]) -> list[T]:
+    """One list in which every group has as many places as the longest, so that all are drawn equally often."""
+    longest = max(map(len, groups), default=0)
+    return [item for group in groups for item, _ in zip(cycle(group), range(longest), strict=False)]
 
 
-def _dense(space: Space) -> st.SearchStrategy[dict[str, Value]]:
+def _dense_choices(space: Space) -> list[dict[str, Value] | None]:
+    if "dense" not in space.ops:
+        return [None]
     widths: tuple[Value, ...] = space.palette
     if "out" in space.fixed.get("dense", {}):
         widths = (space.fixed["dense"]["out"],)
-    return st.builds(lambda out, rest: {"out": out, **rest}, st.sampled_from(widths), attributes(space, "dense"))
+    return [{"out": out, **rest} for out in widths for rest in choices(space, "dense")]
+
+
+def _activation_choices(space: Space) -> list[tuple[str, dict[str, Value]] | None]:
+    named: list[list[tuple[str, dict[str, Value]] | None]] = [
+        [(op, attributes) for attributes in choices(space, op)] for op in space.of_kind("activation")
+    ]
+    # A layer without an activation is drawn only where it does something else.
+    plain: list[list[tuple[str, dict[str, Value]] | None]] = [[None]] if "dense" in space.ops or not named else []
+    return _levelled([*plain, *named])
+
+
+def _joints(space: Space) -> list[tuple[str | None, int, bool]]:
+    """What stands behind a layer: (merge, partner, whether its weights are shared); mostly nothing."""
+    merges = [(op, partner, False) for partner in range(4) for op in space.of_kind("merge")]
+    if "dense" not in space.ops and not space.of_kind("activation"):
+        return [*merges] or [(None, 0, False)]
+    nothing: list[tuple[str | None, int, bool]] = [(None, 0, False)] * max(2 * len(merges), 4)
+    shared: list[tuple[str | None, int, bool]] = [(None, 0, True)] * 4 if "dense" in space.ops else []
+    return [*nothing, *shared, *merges]
 
 
 def layers(space: Space) -> st.SearchStrategy[LayerPlan]:
-    """One whole layer, drawn as one element."""
-    activations = space.of_kind("activation")
-    merges: tuple[str | None, ...] = (None, *space.of_kind("merge"))
-    named = [_with_name(space, op) for op in activations]
-    has_dense = "dense" in space.ops
-    # A layer that does nothing may be drawn only where something else can be.
-    optional = [st.none()] if has_dense or not named else []
-    only_merges = not has_dense and not named
+    """One whole layer in two choices: Hypothesis deletes what is as short as that from anywhere in a list."""
+    whole = [(dense, activation) for activation in _activation_choices(space) for dense in _dense_choices(space)]
     return st.builds(
-        LayerPlan,
-        dense=_dense(space) if has_dense else st.none(),
-        activation=st.one_of(*optional, *named) if named else st.none(),
-        merge=st.sampled_from(merges[1:] if only_merges and len(merges) > 1 else (None, None, *merges)),
-        partner=st.integers(0, 7),
-        share=st.sampled_from((False, False, False, True)),
+        lambda body, joint: LayerPlan(body[0], body[1], *joint),
+        st.sampled_from(whole),
+        st.sampled_from(_joints(space)),
     )
 
 
 def losses(space: Space) -> st.SearchStrategy[tuple[str, dict[str, Value]]]:
-    """A loss with all its attributes."""
-    return st.one_of(*[_with_name(space, op) for op in space.of_kind("loss")])
+    """A loss with all its attributes, in one choice."""
+    return st.sampled_from(
+        _levelled([[(op, attributes) for attributes in choices(space, op)] for op in space.of_kind("loss")])
+    )
 
 
 def input_shapes(space: Space) -> st.SearchStrategy[Shape]:
-    """(rows, width) mostly; also (width,) and (2, rows, width)."""
-    size = st.sampled_from(space.palette)
-    rank = st.sampled_from((2, 2, 2, 2, 2, 2, 1, 3))
-    return st.builds(
-        lambda rank, rows, width: {1: (width,), 2: (rows, width), 3: (2, rows, width)}[rank], rank, size, size
-    )
+    """(rows, width) mostly; also (width,) and (2, rows, width); in one choice."""
+    sizes = space.palette
+    matrices: list[Shape] = [(rows, width) for width in sizes for rows in sizes]
+    vectors: list[Shape] = [(width,) for width in sizes]
+    stacks: list[Shape] = [(2, rows, width) for width in sizes for rows in sizes]
+    return st.sampled_from(matrices * 4 + vectors * 2 + stacks)
 
 
 def architectures(space: Space) -> st.SearchStrategy[Architecture]:

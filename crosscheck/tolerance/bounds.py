@@ -16,7 +16,15 @@ from crosscheck.backprop.rows import Rows
 from crosscheck.spec.case import Case
 from crosscheck.spec.op import Shape
 from crosscheck.spec.result import Array, Bools, Bound, Floats, Gradients
-from crosscheck.tolerance.frameworks import DERIVATIVE_ERROR, DEVIATIONS, VALUE_ERROR, Constants, KnownDeviation
+from crosscheck.tolerance.frameworks import (
+    DERIVATIVE_ERROR,
+    DEVIATIONS,
+    LARGEST_EXPONENT,
+    LOSES_EARLY,
+    VALUE_ERROR,
+    Constants,
+    KnownDeviation,
+)
 from crosscheck.tolerance.rounding import FORMATS, MULTIPLE, Rounded, Rounding
 from crosscheck.tolerance.rows import ROWS, ROWS_WITH_DEVIATIONS
 
@@ -52,7 +60,7 @@ def bound(
     with np.errstate(all="ignore"):
         noisy = _run(case, rows, rounding)
         centre = network.gradients(case.astype("float64"), rows)
-        floor = SMALLEST * (FORMATS[dtype].smallest_normal if model == "jax" else FORMATS[dtype].smallest)
+        floor = SMALLEST * _smallest(case, dtype, model)
         # What a parted branch does to an entry is no rounding, and is not scaled back like one.
         scale = np.where(rounding.parted, 1.0, FORMATS[dtype].scale)
 
@@ -71,6 +79,13 @@ def bound(
             by_input={k: widen(k, v) for k, v in centre.by_input.items()},
         )
     return Bound(gradients, rounding.parted, loss_spread)
+
+
+def _smallest(case: Case, dtype: str, model: str | None) -> float:
+    """What underflow may take from an entry: JAX flushes subnormals, and both lose silu and mish early."""
+    if any(op in LOSES_EARLY.get(model or "", ()) for op in case.architecture.ops):
+        return FORMATS[dtype].smallest_normal * LARGEST_EXPONENT
+    return FORMATS[dtype].smallest_normal if model == "jax" else FORMATS[dtype].smallest
 
 
 def deviations_met(case: Case, witnesses: Iterable[str]) -> tuple[tuple[KnownDeviation, Bools], ...]:

@@ -31,8 +31,8 @@ DERIVATIVE_ERROR = {
     "tanh":        Constant(1.0,  1.0,  7.0),
     "softplus":    Constant(1.0,  1.0,  16.0),
     "silu":        Constant(1.1,  17.0, 17.0),
-    "gelu":        Constant(1.13, 1.0,  1.0),
-    "gelu_tanh":   Constant(1.13, 19.0, 145.0),
+    "gelu":        Constant(1.13, 1.8,  1.2),
+    "gelu_tanh":   Constant(1.13, 20.0, 150.0),
     "mish":        Constant(1.09, 17.0, 125.0),
     "elu":         Constant(1.0,  1.0,  1.0),
     "selu":        Constant(1.76, 1.5,  1.5),
@@ -41,8 +41,27 @@ DERIVATIVE_ERROR = {
 }
 # fmt: on
 
-# Absolute error of g in units of u(|g| + 1).
-VALUE_ERROR = {"tanh": 4.0, "gelu": 4.0}
+
+@dataclass(frozen=True)
+class ValueConstant:
+    """Absolute error of g in units of u(|g| + 1)."""
+
+    torch: float
+    jax: float
+
+
+# Half of the largest measured error, and never less than 4.
+VALUE_ERROR = {
+    "tanh": ValueConstant(4.0, 4.0),
+    "gelu": ValueConstant(7.5, 4.0),
+    "gelu_tanh": ValueConstant(4.0, 13.0),
+    "mish": ValueConstant(4.0, 4.0),
+}
+
+# The ops whose derivative a framework loses before it underflows: exp(z) is flushed where z·exp(z) is normal.
+LOSES_EARLY = {"torch": ("silu", "mish"), "jax": tuple(DERIVATIVE_ERROR)}
+# So much larger than the smallest normal number the lost value may be: |z| where exp(z) underflows is below this.
+LARGEST_EXPONENT = 1024.0
 
 
 Sizes = Callable[[NDArray[np.float64], Attributes], NDArray[np.float64]]
@@ -133,6 +152,14 @@ DEVIATIONS: tuple[KnownDeviation, ...] = (
         size="g' is 1.6e-15 at z = 20, where 1.7e-17 is true",
         source=_SCRIPT,
         region=lambda z: np.abs(z) > 18.0,
+    ),
+    KnownDeviation(
+        witness="jax",
+        op="mish",
+        where="12.7 < z < 20",
+        size="g' is up to 3e-14 off",
+        source=_SCRIPT,
+        region=lambda z: (z > 12.7) & (z < 20.0),
     ),
     KnownDeviation(
         witness="jax",

@@ -142,17 +142,20 @@ def activations(model: Constants | None) -> dict[str, Row]:
 
 
 def _row(name: str, row: Textbook, model: Constants | None) -> Activation:
+    def full_name(attributes: dict[str, Any]) -> str:
+        return "gelu_tanh" if attributes.get("approximate") == "tanh" else name
+
     def f(z: Array, **attributes: Any) -> Array:
         a = row.g(z, **attributes)
-        if model is None or name not in VALUE_ERROR:
+        constant = VALUE_ERROR.get(full_name(attributes))
+        if model is None or constant is None:
             return a
-        return with_noise(a, VALUE_ERROR[name] * (abs(_values(a)) + 1.0))
+        return with_noise(a, getattr(constant, model) * (abs(_values(a)) + 1.0))
 
     def dz(z: Array, a: Array, da: Array, **attributes: Any) -> Array:
         slope = row.slope(z, a, **attributes)
-        full_name = "gelu_tanh" if attributes.get("approximate") == "tanh" else name
-        if model is not None and full_name in DERIVATIVE_ERROR:
-            constant = DERIVATIVE_ERROR[full_name]
+        constant = DERIVATIVE_ERROR.get(full_name(attributes))
+        if model is not None and constant is not None:
             slope = with_noise(slope, constant.sup * getattr(constant, model))
         return da * slope
 
@@ -215,7 +218,11 @@ def _one_hot(z: Array, y: Array, targets: str) -> Any:
 
 
 def _cross_entropy(z: Array, y: Array, targets: str) -> Array:
-    return -(_one_hot(z, y, targets) * _log_softmax(z, -1)).sum(axis=-1)
+    """-Σ y log p: as for bce, p may carry an absolute error of its last digit (many clip it to [2u, 1 - 2u])."""
+    Y = _one_hot(z, y, targets)
+    value = -(Y * _log_softmax(z, -1)).sum(axis=-1)
+    p = _softmax(_values(z), -1)
+    return with_noise(value, (_values(Y) * 2.0 / np.maximum(p, np.finfo(np.float64).tiny)).sum(axis=-1))
 
 
 def _cross_entropy_slope(z: Array, y: Array, targets: str) -> Array:

@@ -8,7 +8,6 @@ import itertools
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from pathlib import Path
 
 import markupsafe
 import msgspec
@@ -16,11 +15,8 @@ import pytest
 from report import example_run
 
 from crosscheck.report import html
-from crosscheck.report.sections import agreement, chain, coverage, findings, network, resolution
-from crosscheck.report.write import write
-from crosscheck.spec.errors import UsageError
+from crosscheck.report.sections import agreement, chain, coverage, network, resolution, severity
 from crosscheck.spec.record import RunFile
-from crosscheck.store import runs
 
 EXAMPLES = {
     "passing": example_run.PASSING,
@@ -204,7 +200,7 @@ def test_a_huge_record_still_gives_a_page_under_the_limit() -> None:
     run = msgspec.structs.replace(example_run.FAILING.run, findings=many)
     page = html.render(msgspec.structs.replace(example_run.FAILING, run=run))
     assert len(page.encode()) <= html.MOST_BYTES
-    assert "400 more findings are in run.json." in page
+    assert "400 more findings are in <code>run.json</code>." in page
 
 
 def test_the_odd_one_out_is_in_every_difference() -> None:
@@ -216,7 +212,7 @@ def test_the_odd_one_out_is_in_every_difference() -> None:
 
 
 def test_findings_stand_worst_first() -> None:
-    assert [f.id for f in findings.worst_first(example_run.FAILING.run)] == ["e99f00", "5f1c9a", "c07d11"]
+    assert [f.id for f in severity.worst_first(example_run.FAILING.run)] == ["e99f00", "5f1c9a", "c07d11"]
 
 
 def test_the_chain_rule_marks_the_first_wrong_factor() -> None:
@@ -268,22 +264,3 @@ def test_the_histogram_draws_empty_decades_and_keeps_odd_keys() -> None:
     assert [bar.entries for bar in found.bars] == [1, 0, 10**6]
     assert [bar.height > 0 for bar in found.bars] == [True, False, True]
     assert found.others == (("exact", 4), ("²", 1))
-
-
-def test_reports_are_written_where_asked(tmp_path: Path) -> None:
-    path = write(example_run.PASSING, "html", folder=tmp_path / "run")
-    assert path == tmp_path / "run" / "index.html"
-    assert path.read_text(encoding="utf-8") == html.render(example_run.PASSING)
-    other = write(example_run.PASSING, "json", folder=tmp_path, path=tmp_path / "deep" / "out.json")
-    assert runs.read(other) == example_run.PASSING
-
-
-def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="report format is 'pdf', must be one of html, json"):
-        write(example_run.PASSING, "pdf", folder=tmp_path)
-
-
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot be written"):
-        write(example_run.PASSING, "html", folder=tmp_path / "file")

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from report import example_run
 
 from crosscheck.report import html
@@ -87,6 +88,25 @@ def test_tables_are_sorted_by_keyboard_and_say_so(browser: Any, pages: dict[str,
     page.keyboard.press("Enter")
     assert heading.get_attribute("aria-sort") == "descending"
     assert cells.all_inner_texts() == ["37 cases", "4 cases", "1 case"]
+    page.close()
+
+
+def test_nan_sorts_as_the_worst_and_what_was_not_asked_as_the_least(browser: Any) -> None:
+    values = {0.5: None, "nan": -2.0, 3e-9: "-inf", "inf": 1.5}  # the subject's, by error
+    first = example_run.GELU.entries[0]
+    entries = tuple(replace(first, error=error, values={"subject": value}) for error, value in values.items())
+    run = replace(example_run.FAILING.run, findings=(replace(example_run.GELU, entries=entries),))
+    page = browser.new_page()
+    page.set_content(html.render(replace(example_run.FAILING, run=run)))
+    table = page.locator("#finding-1 table.sortable").first
+    for name, place, ascending in (
+        ("Off by", 3, ["3.0e-09", "5.0e-01", "inf", "nan"]),
+        ("subject", 2, ["–", "-inf", "-2", "1.5"]),
+    ):
+        cells = table.locator(f"tbody td:nth-of-type({place})")
+        for expected in (ascending, ascending[::-1]):
+            table.get_by_role("button", name=name).click()
+            assert [text.removeprefix("✗ ") for text in cells.all_inner_texts()] == expected
     page.close()
 
 

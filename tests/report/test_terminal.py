@@ -9,7 +9,7 @@ import pytest
 from report import example_run
 
 from crosscheck.report import terminal
-from crosscheck.spec.record import Deviation, RunFile
+from crosscheck.spec.record import Deviation, OracleRecord, RunFile
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -17,25 +17,27 @@ FAILING = """\
 crosscheck 0.1.0 · seed 8841 · subject my_net · oracles ball torch · float64
   architectures 400 · points 6,400 · entries 1,204,331 (81 % informative, median resolution 3e-14)
   ! The oracle torch is missing: it answered for none of 400 architectures.
-  ! 23 entries are undecidable in cases that do not aim at kinks.
+  ! 23 entries are undecidable (a kink, a tie or an overflow) in cases that do not aim at kinks.
 
 ✗ 5f1c9a  gradient of 0.weight (dense): DISAGREES  ×37, shrunk
   net     x[1,1] -> dense(1) -> gelu -> sse   (minimal)
   entry   0.weight[0,0] = 0.8412; ball 1.0833, torch, jax and differences agree with ball; off by 2.4e-01, bound 1.1e-15
   term    ∂C/∂a ✓   ∂a/∂z ✗ first wrong: 0.8413, certified 1.0833   ∂z/∂w ✓
   likely  g'(z) lacks z·pdf(z)       ruled out: factor, transpose, missing sum
-  taylor  slope 1.00 with this gradient, 2.00 with that of ball: no rounding noise
+  taylor  slope 1.00 with this gradient, 2.00 with the certified one: no rounding noise (2 is right, 1 is wrong)
   replay  crosscheck replay 5f1c9a        case  failures/5f1c9a.case
 
-✗ c07d11  gradient of 2.weight (dense): DISAGREES  ×4, shrunk
+✗ c07d11  gradient of 2.weight (dense): DISAGREES, attribution open  ×4, shrunk
   net     x[2] -> dense(2) -> h0: tanh -> dense(2) -> add(h0) -> dense(3) -> softmax_cross_entropy   (minimal)
   entry   2.weight[1,0] = 1; ball 2, torch agrees with ball, jax 1; off by 1.0e+00, bound 2.0e-15
+  sides   subject and jax against ball and torch; which of them is right is open
   term    ∂C/∂a ✗ first wrong: 1, certified 2   ∂a/∂z ↳ follows from it   ∂z/∂w ↳ follows from it
   replay  crosscheck replay c07d11
 
-  not compared  12 entries; never: add.input
+  not compared: 12 entries, claimed by nobody or asked of no witness
+  never compared in this run: add.input
 
-FAILED  2 distinct disagreements (41 cases) · 123 undecidable · 41 s · exit 1: cases with a failing verdict: 1
+FAILED  2 distinct disagreements (41 cases) · 123 entries undecidable · 41 s · exit 1: cases with a failing verdict: 1
   BROKE_CONTRACT, 41 DISAGREES
 report  reports/index.html
 """
@@ -43,22 +45,23 @@ report  reports/index.html
 PASSING = """\
 crosscheck 0.1.0 · seed 8841 · subject my_net · oracles ball torch jax differences · float64
   architectures 400 · points 6,400 · entries 1,204,331 (81 % informative, median resolution 3e-14)
-  ! The oracle jax answered for 380 of 400 architectures only.
+  ! The oracle jax answered for 380 of 400 architectures only (hardsigmoid: its slope at ±3 is a convention).
   ! An oracle disagrees with the others in 7 architectures: torch on softplus: known deviation (z > 20).
-  ! 23 entries are undecidable in cases that do not aim at kinks.
+  ! 23 entries are undecidable (a kink, a tie or an overflow) in cases that do not aim at kinks.
 
   torch is the odd one out: every difference is with it; subject, ball and jax agree with each other.
-  ✓ subject  ball     agree; 1,204,208 compared; worst 0.41 of its bound, 3.1 ulp
-  ✗ subject  torch    7 differ; 1,204,208 compared; worst 88 of its bound, 1.6e+07 ulp
-  ✓ subject  jax      agree; 1,150,000 compared; worst 0.52 of its bound, 29.7 ulp
-  ✗ ball     torch    7 differ; 1,204,208 compared; worst 88 of its bound, 1.6e+07 ulp
-  ✓ ball     jax      agree; 1,150,000 compared; worst 0.5 of its bound, 30 ulp
-  ✗ torch    jax      7 differ; 1,150,000 compared; worst 88 of its bound, 1.6e+07 ulp
+  ✓ subject  ball     agree; 1,204,208 compared; worst 0.41 × its bound, 3.1 ulp
+  ✗ subject  torch    7 differ; 1,204,208 compared; worst 88 × its bound, 1.6e+07 ulp
+  ✓ subject  jax      agree; 1,150,000 compared; worst 0.52 × its bound, 29.7 ulp
+  ✗ ball     torch    7 differ; 1,204,208 compared; worst 88 × its bound, 1.6e+07 ulp
+  ✓ ball     jax      agree; 1,150,000 compared; worst 0.5 × its bound, 30 ulp
+  ✗ torch    jax      7 differ; 1,150,000 compared; worst 88 × its bound, 1.6e+07 ulp
 
-  not compared  12 entries; never: add.input
+  not compared: 12 entries, claimed by nobody or asked of no witness
+  never compared in this run: add.input
 
-PASSED  0 distinct disagreements · 123 undecidable · 41 s · exit 0: the subject agrees; in 7 cases an oracle disagrees
-  with the others
+PASSED  0 distinct disagreements · 123 entries undecidable · 41 s · exit 0: the subject agrees; in 7 cases an oracle
+  disagrees with the others
 """
 
 EMPTY = """\
@@ -66,7 +69,8 @@ crosscheck 0.1.0 · seed 8841 · subject my_net · oracles none
   architectures 0 · points 0 · entries 0 (none compared)
   ! No oracle was asked.
 
-NOTHING VERIFIED  0 distinct disagreements · 0 undecidable · 100 ms · exit 5: nothing was verified: no case was checked
+NOTHING VERIFIED  0 distinct disagreements · 0 entries undecidable · 100 ms · exit 5: nothing was verified: no case was
+  checked
 """
 
 
@@ -127,7 +131,7 @@ def test_a_known_deviation_is_named_with_its_finding() -> None:
         sides={"odd": ("torch",), "rest": ("subject", "ball", "jax", "differences")},
     )
     text = plain(with_run(example_run.PASSING, findings=(odd,)), width=300)
-    assert "torch on softplus, known deviation: linear above its threshold of 20." in text
+    assert ": torch, known deviation: linear above its threshold of 20." in text
     assert "  known   linear above its threshold of 20" in text
     assert "; ball 1.0833, jax and differences agree with ball, torch 1.0833; " in text
 
@@ -150,3 +154,74 @@ def test_values_that_differ_are_printed_differently() -> None:
     )
     finding = msgspec.structs.replace(example_run.GELU, entries=(close,))
     assert terminal.entry(close, finding).startswith("0.weight[0,0] = 1; ball 1.000000000001; off by")
+
+
+def with_finding(**changes: object) -> RunFile:
+    return with_run(example_run.FAILING, findings=(msgspec.structs.replace(example_run.GELU, **changes),))
+
+
+def test_an_oracle_s_finding_names_it_and_is_marked_as_no_failure() -> None:
+    sides = {"odd": ("torch",), "rest": ("subject", "ball", "jax", "differences")}
+    text = plain(with_finding(verdict="ORACLE_DISAGREES", odd_one_out="torch", sides=sides))
+    assert "\n! 5f1c9a  gradient of 0.weight (dense): ORACLE_DISAGREES (torch)  ×37, shrunk\n" in text
+
+
+def test_a_loss_that_differs_says_what_to_pass_beside_its_entries() -> None:
+    said = "your loss is 0.5 × sse: pass scale=0.5"
+    text = plain(with_finding(verdict="FORWARD_DISAGREES", tensor="loss", op="sse", odd_one_out=None, message=said))
+    assert "✗ 5f1c9a  the loss (sse): FORWARD_DISAGREES  ×37, shrunk\n" in text
+    assert f"  said    {said}\n  entry   0.weight[0,0] = 0.8412; " in text
+
+
+def test_what_was_ruled_out_is_never_called_likely() -> None:
+    text = plain(with_finding(diagnosis=("ruled out: factor",)))
+    assert "  likely  no known bug looks like this       ruled out: factor\n" in text
+
+
+def test_a_gradient_that_was_not_claimed_is_said_to_be_so() -> None:
+    entry = msgspec.structs.replace(example_run.GELU.entries[0], values={"subject": None, "ball": 1.5})
+    assert terminal.entry(entry, example_run.GELU).startswith("0.weight[0,0] not claimed; ball 1.5; off by")
+
+
+def test_a_scalar_has_no_index() -> None:
+    entry = msgspec.structs.replace(example_run.GELU.entries[0], tensor="x", index=())
+    assert terminal.entry(entry, example_run.GELU).startswith("x = 0.8412; ")
+
+
+def test_the_reference_stands_before_those_that_agree_with_it() -> None:
+    entry = msgspec.structs.replace(
+        example_run.GELU.entries[0], values={"subject": 1.0, "torch": 2.0, "jax": 1.0, "differences": 1.0}
+    )
+    sides = {"odd": ("torch",), "rest": ("subject", "jax", "differences")}
+    finding = msgspec.structs.replace(example_run.GELU, odd_one_out="torch", sides=sides)
+    assert "; jax 1, differences agrees with jax, torch 2; " in terminal.entry(entry, finding)
+
+
+def test_files_are_named_from_where_the_reader_stands() -> None:
+    text = terminal.render(example_run.FAILING, width=120, color=False, folder="reports/a run")
+    assert "  replay  crosscheck replay 5f1c9a        case  reports/a run/failures/5f1c9a.case\n" in text
+    absolute = terminal.render(with_finding(case_file="/tmp/a.case"), width=120, color=False, folder="reports/a run")
+    assert "case  /tmp/a.case\n" in absolute
+
+
+def test_a_narrow_row_breaks_before_a_label_and_not_behind_it() -> None:
+    lines = terminal.render(example_run.FAILING, width=60, color=False, folder="reports/20250131-8841").splitlines()
+    assert "          case  reports/20250131-8841/failures/5f1c9a.case" in lines
+    assert "          ruled out: factor, transpose, missing sum" in lines
+
+
+def test_the_gaps_that_cost_most_cases_are_named_in_the_warning() -> None:
+    gaps = (("a", "no rule", 1), ("b", "no dtype", 5), ("c", "no rule", 3))
+    jax = OracleRecord(name="jax", answered=391, gaps=gaps)
+    text = plain(with_run(example_run.PASSING, oracles=(jax,)))
+    assert "  ! The oracle jax answered for 391 of 400 architectures only (b: no dtype; c: no rule; 1 more).\n" in text
+
+
+def test_noise_among_those_who_agree_costs_no_digits() -> None:
+    values = {"subject": 0.8412, "ball": 1.0833154705876, "torch": 1.0833154705877, "differences": 1.0833154699}
+    entry = msgspec.structs.replace(example_run.GELU.entries[0], values=values)
+    assert terminal.entry(entry, example_run.GELU).startswith("0.weight[0,0] = 0.8412; ball 1.0833, torch and differ")
+    sides = {"with the subject": ("subject", "differences"), "against it": ("torch",)}
+    odd = msgspec.structs.replace(example_run.GELU, odd_one_out="torch", sides=sides)
+    entry = msgspec.structs.replace(entry, values={"subject": 0.25, "differences": 0.25 + 1e-13, "torch": 0.2500001})
+    assert terminal.entry(entry, odd).startswith("0.weight[0,0] = 0.25; differences 0.25, torch 0.2500001; off by")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from report import example_run
 
 from crosscheck.spec.errors import SpecError
-from crosscheck.spec.record import Exit, RunFile
+from crosscheck.spec.record import Exit, RunFile, schema
 from crosscheck.store import runs
 
 EXAMPLES = [example_run.PASSING, example_run.FAILING, example_run.EMPTY, example_run.hostile()]
@@ -67,9 +69,68 @@ def test_a_record_at_odds_with_itself_is_refused(tmp_path: Path, example: RunFil
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_number_that_json_cannot_hold_is_refused_by_name(tmp_path: Path, number: float) -> None:
-    pair = msgspec.structs.replace(example_run.PASSING.run.agreement[0], worst_ulps=number)
+    pair = replace(example_run.PASSING.run.agreement[0], worst_ulps=number)
     with pytest.raises(SpecError, match=r"run\.agreement\[0\]\.worst_ulps is (nan|inf)"):
         runs.write(with_run(agreement=(pair,)), tmp_path)
+
+
+PAIR, FINDING = example_run.PASSING.run.agreement[0], example_run.GELU
+ENTRY = FINDING.entries[0]
+# fmt: off
+NO_NUMBERS = [  # where a number may be spelled as a text, a record that spells it wrong
+    ("agreement[0].worst_bounds", with_run(agreement=(replace(PAIR, worst_bounds="NaN"),))),
+    ("agreement[0].worst_ulps", with_run(agreement=(replace(PAIR, worst_ulps="NaN"),))),
+    ("findings[0].entries[0].error", with_run(findings=(replace(FINDING, entries=(replace(ENTRY, error="NaN"),)),))),
+    ("findings[0].entries[0].bound", with_run(findings=(replace(FINDING, entries=(replace(ENTRY, bound="NaN"),)),))),
+    ("findings[0].entries[0].values.jax",
+     with_run(findings=(replace(FINDING, entries=(replace(ENTRY, values={"jax": "NaN"}),)),))),
+    ("findings[0].taylor.claimed_remainders",
+     with_run(findings=(replace(FINDING, taylor=replace(FINDING.taylor, claimed_remainders=("NaN",))),))),
+    ("findings[0].taylor.reference_remainders",
+     with_run(findings=(replace(FINDING, taylor=replace(FINDING.taylor, reference_remainders=("NaN",))),))),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("place", "example"), NO_NUMBERS)
+def test_a_text_that_is_no_number_is_refused_where_it_is_written_and_read(
+    tmp_path: Path, place: str, example: RunFile
+) -> None:
+    message = re.escape(f"run.{place} is 'NaN', must be a number or one of 'nan', 'inf', '-inf'")
+    with pytest.raises(SpecError, match=message):
+        runs.write(example, tmp_path)
+    (tmp_path / "run.json").write_bytes(example.to_json())
+    with pytest.raises(SpecError, match=message):
+        runs.read(tmp_path)
+
+
+def test_every_field_that_may_be_a_text_number_is_checked() -> None:
+    """The check lists them by hand; the schema says which there are."""
+    found = {
+        f"{name}.{field}"
+        for name, struct in schema()["$defs"].items()
+        for field, kind in struct.get("properties", {}).items()
+        if _holds_number_or_text(kind)
+    }
+    assert found == {
+        "Agreement.worst_bounds",
+        "Agreement.worst_ulps",
+        "EntryRecord.values",
+        "EntryRecord.error",
+        "EntryRecord.bound",
+        "Taylor.claimed_remainders",
+        "Taylor.reference_remainders",
+    }
+
+
+def _holds_number_or_text(kind: dict[str, Any]) -> bool:
+    inner = kind.get("items") or kind.get("additionalProperties") or kind
+    if not isinstance(inner, dict):
+        return False
+    options = inner.get("anyOf", ())
+    return any(o.get("type") == "number" for o in options) and any(
+        o.get("type") == "string" or "enum" in o for o in options
+    )
 
 
 def test_a_setting_without_json_is_refused(tmp_path: Path) -> None:

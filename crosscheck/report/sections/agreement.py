@@ -51,7 +51,7 @@ def matrix(run: Run) -> Matrix:
 def cell(pair: Agreement) -> Cell:
     if not pair.comparisons:
         return NEVER
-    worst = f"worst {words.times(pair.worst_bounds)} of its bound, {words.times(pair.worst_ulps)} ulp"
+    worst = f"worst {words.times(pair.worst_bounds)} × its bound, {words.times(pair.worst_ulps)} ulp"
     compared = f"{pair.comparisons:,} compared"
     if pair.disagreements:
         return Cell("bad", "✗", f"{pair.disagreements:,} differ", f"{compared}; {worst}")

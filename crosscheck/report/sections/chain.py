@@ -12,6 +12,7 @@ from functools import cache
 
 from latex2mathml.converter import convert
 
+from crosscheck.report.sections.severity import worst_entries
 from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.errors import SpecError
 from crosscheck.spec.notation import parse
@@ -125,7 +126,7 @@ def _place(finding: Finding) -> _Place | None:
     if any(node.inputs != (at - 1,) for at, node in enumerate(architecture.nodes)):
         return None  # layers of a graph that branches have no numbers
     node = architecture.nodes[finding.node]
-    index = finding.entries[0].index
+    index = worst_entries(finding)[0].index
     role = next((r for r, key in node.params.items() if key == finding.tensor), None)
     if node.op != "dense" or (role, len(index)) not in (("weight", 2), ("bias", 1)):
         return None

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crosscheck.report.sections import chain, network, words
+from crosscheck.report.sections import chain, network, severity, words
 from crosscheck.report.sections.verdict import verdict_name
-from crosscheck.spec.record import EntryRecord, Finding, Run, Taylor
+from crosscheck.spec.record import EntryRecord, Finding, Taylor
 from crosscheck.spec.result import Verdict
 
 RULED_OUT = "ruled out"
+# What the recorder calls the loss where it stands among the gradients.
+LOSS = "loss"
+# The witness whose answers are proven.
+CERTIFIED = "ball"
+OPEN = "open: the witnesses do not settle it"
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Card:
     id: str
     verdict: str
     tone: str
+    mark: str
     title: str
     times: str
     facts: tuple[tuple[str, str], ...]
@@ -64,26 +70,19 @@ class Card:
     replay: str
 
 
-def worst_first(run: Run) -> tuple[Finding, ...]:
-    """By the verdict's precedence, then by how many cases show it, then by the first of them."""
-    rank = {verdict.name: place for place, verdict in enumerate(Verdict)}
-    return tuple(
-        sorted(run.findings, key=lambda f: (rank.get(verdict_name(f.verdict), 0), -f.count, f.first_index, f.id))
-    )
-
-
-def card(finding: Finding, *, most_entries: int | None = None) -> Card:
-    shown = finding.entries[:most_entries]
+def card(finding: Finding, *, most_entries: int | None = None, folder: str = "") -> Card:
+    """`folder` is the run's, from where the page stands."""
+    shown = severity.worst_entries(finding)[:most_entries]
     parties = words.in_order({name for entry in shown for name in entry.values})
     likely, ruled_out = diagnosis(finding)
-    oracle = verdict_name(finding.verdict) == Verdict.ORACLE_DISAGREES.name
     return Card(
         id=finding.id,
         verdict=verdict_name(finding.verdict),
-        tone="unsure" if oracle else "bad",
+        tone="unsure" if is_oracles(finding) else "bad",
+        mark="!" if is_oracles(finding) else "✗",
         title=title(finding),
         times=words.count(finding.count, "case"),
-        facts=_facts(finding),
+        facts=_facts(finding, folder),
         message=finding.message,
         architecture=finding.architecture,
         minimal=finding.minimal,
@@ -102,10 +101,32 @@ def card(finding: Finding, *, most_entries: int | None = None) -> Card:
 
 
 def title(finding: Finding) -> str:
+    """What is wrong, in a few words: gradient of 0.weight (dense), the loss (sse), the whole case."""
     op = f" ({finding.op})" if finding.op else ""
+    if _is(finding, Verdict.FORWARD_DISAGREES) or finding.tensor == LOSS:
+        return f"the loss{op}"
     if finding.tensor is None:
-        return f"{finding.op or 'the whole case'}"
+        return finding.op or "the whole case"
     return f"gradient of {finding.tensor}{op}"
+
+
+def _is(finding: Finding, *verdicts: Verdict) -> bool:
+    return verdict_name(finding.verdict) in {verdict.name for verdict in verdicts}
+
+
+def is_oracles(finding: Finding) -> bool:
+    """An oracle's finding, which does not fail the run."""
+    return _is(finding, Verdict.ORACLE_DISAGREES)
+
+
+def is_open(finding: Finding) -> bool:
+    """Gradients differ, and the witnesses do not settle whose is wrong."""
+    return _is(finding, Verdict.DISAGREES, Verdict.ORACLE_DISAGREES) and finding.odd_one_out is None
+
+
+def says_more(finding: Finding) -> bool:
+    """Whether the message says what no entry shows: the rule that was broken, the factor of the loss."""
+    return not finding.entries or _is(finding, Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES)
 
 
 def diagnosis(finding: Finding) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -115,15 +136,15 @@ def diagnosis(finding: Finding) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return likely, out
 
 
-def _facts(finding: Finding) -> tuple[tuple[str, str], ...]:
+def _facts(finding: Finding, folder: str) -> tuple[tuple[str, str], ...]:
     sides = "; ".join(f"{name}: {words.joined(parties)}" for name, parties in sorted(finding.sides.items()) if parties)
     found = (
         ("Dtype", finding.dtype),
-        ("Odd one out", finding.odd_one_out or "open: the witnesses do not settle it"),
+        ("Odd one out", finding.odd_one_out or (OPEN if is_open(finding) else None)),
         ("Sides", sides),
         ("First case", f"index {finding.first_index:,}"),
-        ("Smallest case", finding.case_file),
-        ("Worst case", finding.worst_case_file),
+        ("Smallest case", words.in_folder(folder, finding.case_file)),
+        ("Worst case", words.in_folder(folder, finding.worst_case_file)),
         ("Worst network", finding.worst_architecture),
     )
     return tuple((name, value) for name, value in found if value)
@@ -143,22 +164,28 @@ def side_of(party: str | None, finding: Finding) -> frozenset[str]:
 
 def _row(entry: EntryRecord, finding: Finding, parties: tuple[str, ...]) -> EntryRow:
     digits = words.digits_apart(entry.values.values())
-    with_reference = side_of(reference(entry, finding), finding)
-    known = len(with_reference) > 1 or finding.odd_one_out is not None
-    values = []
-    for party in parties:
-        value = entry.values.get(party)
-        apart = party == finding.odd_one_out or (finding.odd_one_out is None and party not in with_reference)
-        values.append(Value(words.number(value, digits), known and value is not None and apart))
+    apart = _apart(entry, finding)
+    values = tuple(Value(words.number(entry.values.get(party), digits), party in apart) for party in parties)
     return EntryRow(
         name=words.entry_name(entry.tensor, entry.index),
         point=entry.point,
-        values=tuple(values),
+        values=values,
         error=words.size(entry.error),
         bound=words.size(entry.bound),
-        in_bounds=f"{words.times(entry.error / entry.bound)} ×" if entry.bound > 0 else words.MISSING,
+        in_bounds=f"{words.times(severity.in_bounds(entry))} ×",
         resolution=words.magnitude(entry.resolution),
     )
+
+
+def _apart(entry: EntryRecord, finding: Finding) -> set[str]:
+    """The parties whose value stands apart: by the judgement's sides, and where it is not finite but should be."""
+    asked = {name: value for name, value in entry.values.items() if value is not None}
+    held_to = reference(entry, finding)
+    side = side_of(held_to, finding)
+    apart = {name for name in asked if held_to and words.finite(asked[held_to]) and not words.finite(asked[name])}
+    if finding.odd_one_out is not None:
+        return apart | ({finding.odd_one_out} & asked.keys())
+    return apart | (asked.keys() - side if len(side) > 1 else set())
 
 
 def taylor(item: Taylor) -> TaylorView:
@@ -169,14 +196,14 @@ def taylor(item: Taylor) -> TaylorView:
 
 def slopes(item: Taylor) -> str:
     """The slopes in a sentence. 2 is right and 1 is wrong, so each counts as the nearer of the two."""
-    parts = []
-    if item.claimed is not None:
-        parts.append(f"{item.claimed:.2f} with this gradient")
-    if item.reference is not None:
-        parts.append(f"{item.reference:.2f} with that of {item.reference_name}")
-    if item.claimed is None or item.reference is None:
-        return f"slope {', '.join(parts)}" if parts else "no slope could be measured"
-    return f"slope {', '.join(parts)}: {_meaning(item.claimed, item.reference)}"
+    other = "the certified one" if item.reference_name == CERTIFIED else f"that of {item.reference_name}"
+    if item.claimed is None:
+        beside = "" if item.reference is None else f" with this gradient; {item.reference:.2f} with {other}"
+        return f"no slope could be measured{beside}"
+    own = f"slope {item.claimed:.2f} with this gradient"
+    if item.reference is None:
+        return own
+    return f"{own}, {item.reference:.2f} with {other}: {_meaning(item.claimed, item.reference)}"
 
 
 def _meaning(claimed: float, reference_slope: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from crosscheck.gate import FAILING, by_verdict
 from crosscheck.report.sections import words
-from crosscheck.spec.record import Finding, Run
+from crosscheck.spec.record import Finding, OracleRecord, Run
 from crosscheck.spec.result import Verdict
 
 # Exit code: the word for it, a mark, and the tone in which the page shows both. interface.md, "Exit codes".
@@ -19,6 +19,8 @@ LABELS = {
     5: ("NOTHING VERIFIED", "!", "unsure"),
     6: ("GATE NOT MET", "✗", "bad"),
 }
+# A warning is a line; all gaps stand in the report's table of oracles.
+GAPS_NAMED = 2
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,20 @@ def _oracles(run: Run) -> list[str]:
         return ["No oracle was asked."]
     found = []
     for oracle in run.oracles:
+        cases = f"{run.cases:,} architectures"
         if not oracle.answered and run.cases:
-            found.append(f"The oracle {oracle.name} is missing: it answered for none of {run.cases:,} architectures.")
+            found.append(f"The oracle {oracle.name} is missing: it answered for none of {cases}{_why(oracle)}.")
         elif oracle.answered < run.cases:
-            found.append(
-                f"The oracle {oracle.name} answered for {oracle.answered:,} of {run.cases:,} architectures only."
-            )
+            found.append(f"The oracle {oracle.name} answered for {oracle.answered:,} of {cases} only{_why(oracle)}.")
     return found
+
+
+def _why(oracle: OracleRecord) -> str:
+    """Its gaps, those that cost the most cases first."""
+    gaps = sorted(oracle.gaps, key=lambda gap: (-gap[2], gap[:2]))
+    named = [f"{op}: {reason}" for op, reason, _ in gaps[:GAPS_NAMED]]
+    more = [f"{len(gaps) - GAPS_NAMED} more"] if len(gaps) > GAPS_NAMED else []
+    return f" ({'; '.join([*named, *more])})" if gaps else ""
 
 
 def _odd_oracles(run: Run) -> list[str]:
@@ -134,8 +143,10 @@ def _odd_oracles(run: Run) -> list[str]:
 
 
 def _odd_one(finding: Finding) -> str:
-    who = f"{finding.odd_one_out or 'attribution open'}{f' on {finding.op}' if finding.op else ''}"
-    return f"{who}, known deviation: {finding.deviation}" if finding.deviation else f"{who}, no known deviation"
+    who = finding.odd_one_out or "attribution open"
+    if finding.deviation:  # it names the operation that deviates, which need not be the one whose gradient shows it
+        return f"{who}, known deviation: {finding.deviation}"
+    return f"{who}{f' on {finding.op}' if finding.op else ''}, no known deviation"
 
 
 def _few_informative(run: Run) -> list[str]:
@@ -152,4 +163,4 @@ def _kinks(run: Run) -> list[str]:
     if not stray:
         return []
     number = words.count(stray, "entry is", "entries are")
-    return [f"{number} undecidable in cases that do not aim at kinks."]
+    return [f"{number} undecidable (a kink, a tie or an overflow) in cases that do not aim at kinks."]

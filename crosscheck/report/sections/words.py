@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from crosscheck.spec.record import RunFile
+from crosscheck.spec.record import Number, RunFile
+from crosscheck.store.runs import NOT_FINITE
 
 # The subject's name among the parties, whatever it calls itself: a subject named torch is not the oracle torch.
 SUBJECT = "subject"
@@ -71,13 +73,27 @@ def joined(items: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
-def number(value: float | None, digits: int = FEWEST_DIGITS) -> str:
-    return MISSING if value is None else f"{value:.{digits}g}"
+def as_float(value: Number) -> float:
+    """A record's number to calculate with. A text that is no number is NaN, which nothing takes for harmless."""
+    return math.nan if isinstance(value, str) and value not in NOT_FINITE else float(value)
 
 
-def size(value: float | None) -> str:
+def finite(value: Number) -> bool:
+    return math.isfinite(as_float(value))
+
+
+def number(value: Number | None, digits: int = FEWEST_DIGITS) -> str:
+    """A value: what is not finite reads nan, inf or -inf, as in the record."""
+    if value is None or isinstance(value, str):
+        return MISSING if value is None else value
+    return f"{value:.{digits}g}"
+
+
+def size(value: Number | None) -> str:
     """An error, bound or resolution: two digits say enough."""
-    return MISSING if value is None else f"{value:.1e}"
+    if value is None or isinstance(value, str):
+        return MISSING if value is None else value
+    return f"{value:.1e}"
 
 
 def magnitude(value: float | None) -> str:
@@ -85,16 +101,17 @@ def magnitude(value: float | None) -> str:
     return MISSING if value is None else f"{value:.0e}"
 
 
-def times(value: float) -> str:
+def times(multiple: Number) -> str:
     """A multiple: of a bound, of an ulp."""
+    value = as_float(multiple)
     if not math.isfinite(value) or value >= 1e4 or 0 < value < 1e-2:
         return f"{value:.1e}"
     return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
-def digits_apart(values: Iterable[float | None]) -> int:
+def digits_apart(values: Iterable[Number | None]) -> int:
     """The fewest digits at which values that differ are also printed differently."""
-    distinct = {v for v in values if v is not None and math.isfinite(v)}
+    distinct = {as_float(v) for v in values if v is not None and finite(v)}
     for digits in range(FEWEST_DIGITS, ALL_DIGITS):
         if len({number(v, digits) for v in distinct}) == len(distinct):
             return digits
@@ -112,7 +129,13 @@ def duration(seconds: float) -> str:
 
 
 def entry_name(tensor: str, index: Sequence[int]) -> str:
-    return f"{tensor}[{','.join(map(str, index))}]"
+    """0.weight[1,2]; a scalar has no index."""
+    return f"{tensor}[{','.join(map(str, index))}]" if index else tensor
+
+
+def in_folder(folder: str, name: str | None) -> str | None:
+    """A record names files from its own folder; a reader stands elsewhere."""
+    return posixpath.join(folder, name) if name else None
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -6,19 +6,20 @@ const textOf = (row, column) => {
   return cell === undefined ? "" : cell.dataset.sort ?? cell.textContent.trim();
 };
 
-const NUMBER = /^(?:✗ )?(-?[\d,]*\.?\d+(?:e[+-]?\d+)?)/;
+const NUMBER = /^(?:✗ )?(-?(?:inf|[\d,]*\.?\d+(?:e[+-]?\d+)?)|nan)/;
 const numberIn = (text) => {
   const found = NUMBER.exec(text);
-  return found === null ? Number.NaN : Number(found[1].replaceAll(",", ""));
+  return found === null ? null : Number(found[1].replaceAll(",", "").replace("inf", "Infinity"));
 };
 
-// Numbers by size, texts by letter; what is no number stands after the numbers.
+// Texts by letter before the numbers by size; NaN is worse than any number and comes last.
+const rank = (value) => (value === null ? 0 : Number.isNaN(value) ? 2 : 1);
 const compare = (a, b) => {
   const [x, y] = [numberIn(a), numberIn(b)];
-  if (Number.isNaN(x) || Number.isNaN(y)) {
-    return Number.isNaN(x) - Number.isNaN(y) || a.localeCompare(b, "en", { numeric: true });
+  if (rank(x) !== rank(y)) {
+    return rank(x) - rank(y);
   }
-  return x - y;
+  return x === null ? a.localeCompare(b, "en", { numeric: true }) : x === y ? 0 : x - y;
 };
 
 const sortBy = (table, heading) => {

@@ -1,0 +1,155 @@
+"""The worst entries of a judgement, the parties on each side, and a sentence for each verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from crosscheck.judge.compare import Status, TensorJudgement
+from crosscheck.judge.verdict import Judgement
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.record import EntryRecord, number
+from crosscheck.spec.result import Verdict
+
+MOST_ENTRIES = 8
+WRONG = (Status.DISAGREE, Status.ORACLE_DISAGREES)
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """The wrong tensor nearest the loss: the first that a walk from the loss meets."""
+
+    tensor: str | None
+    node: int | None
+    op: str | None
+
+
+def culprit(architecture: Architecture, judgement: Judgement) -> Culprit:
+    """Where a reader should look first."""
+    wrong = {n for n, t in [*judgement.tensors.items(), *judgement.own.items()] if _wrong(t).any()}
+    for i in reversed(range(len(architecture.nodes))):
+        node = architecture.nodes[i]
+        for key in node.params.values():
+            if key in wrong:
+                return Culprit(key, i, node.op)
+    for name in architecture.float_inputs:
+        if name in wrong:
+            return Culprit(name, None, "input")
+    if judgement.contract is not None and judgement.contract.tensor is not None:
+        return _owner(architecture, judgement.contract.tensor)
+    return Culprit(None, None, None)
+
+
+def _owner(architecture: Architecture, tensor: str) -> Culprit:
+    for i, node in enumerate(architecture.nodes):
+        if tensor in node.params.values():
+            return Culprit(tensor, i, node.op)
+    return Culprit(tensor, None, "input" if tensor in architecture.float_inputs else None)
+
+
+def _wrong(tensor: TensorJudgement) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return np.isin(tensor.status, WRONG)
+
+
+def severity(judgement: Judgement) -> float:
+    """The worst error in units of its bound."""
+    worst = 0.0
+    for tensor in [*judgement.tensors.values(), *judgement.own.values()]:
+        wrong = _wrong(tensor)
+        for w, against in tensor.against.items():
+            hit = wrong & against
+            if hit.any():
+                with np.errstate(all="ignore"):
+                    ratio = tensor.errors[w][hit] / tensor.bounds[w][hit]
+                worst = max(worst, float(np.nan_to_num(ratio, nan=np.inf).max()))
+    return worst
+
+
+def entries(judgement: Judgement, first: str | None) -> tuple[EntryRecord, ...]:
+    """The worst entries, those of the tensor `first` leading; the loss itself where the forward disagrees."""
+    tensors = dict(judgement.tensors)
+    for name, tensor in judgement.own.items():
+        if not (name in tensors and _wrong(tensors[name]).any()):
+            tensors[name] = tensor
+    found: list[tuple[bool, float, EntryRecord]] = []
+    if judgement.forward is not None and judgement.forward.disagrees:
+        found += [(True, np.inf, e) for _, e in _worst_of(judgement.forward.losses, 2)]
+    for name, tensor in tensors.items():
+        found += [(name == first, size, e) for size, e in _worst_of(tensor, MOST_ENTRIES)]
+    found.sort(key=lambda item: (not item[0], -item[1]))
+    return tuple(entry for _, _, entry in found[:MOST_ENTRIES])
+
+
+def _worst_of(tensor: TensorJudgement, most: int) -> list[tuple[float, EntryRecord]]:
+    wrong = _wrong(tensor)
+    if not wrong.any():
+        return []
+    size = np.full(tensor.status.shape, -np.inf)
+    for w, against in tensor.against.items():
+        with np.errstate(all="ignore"):
+            ratio = np.nan_to_num(tensor.errors[w] / tensor.bounds[w], nan=np.inf, posinf=1e300)
+        size = np.where(against & wrong, np.maximum(size, ratio), size)
+    order = np.argsort(-size, axis=None, kind="stable")[:most]
+    result = []
+    for flat in order:
+        place = np.unravel_index(int(flat), size.shape)
+        if size[place] == -np.inf:
+            break
+        result.append((float(size[place]), _entry(tensor, tuple(int(i) for i in place))))
+    return result
+
+
+def _entry(tensor: TensorJudgement, place: tuple[int, ...]) -> EntryRecord:
+    against = [w for w in tensor.against if tensor.against[w][place]]
+    worst = max(against, key=lambda w: (np.nan_to_num(tensor.errors[w][place], nan=np.inf), w))
+    values = {
+        party: number(float(v[place])) if np.isfinite(tensor.own_bounds[party][place]) else None
+        for party, v in tensor.values.items()
+    }
+    resolution = float(tensor.resolution[place])
+    return EntryRecord(
+        tensor=tensor.name,
+        index=place[1:],
+        point=place[0],
+        values=values,
+        error=number(float(tensor.errors[worst][place])),
+        bound=number(float(tensor.bounds[worst][place])),
+        resolution=resolution if np.isfinite(resolution) else None,
+    )
+
+
+def sides(judgement: Judgement, tensor: str | None) -> dict[str, tuple[str, ...]]:
+    """Who stands with the subject in the wrong entries of this tensor, and who against it."""
+    found = judgement.tensors.get(tensor or "") or judgement.own.get(tensor or "")
+    if found is None:
+        return {}
+    wrong = _wrong(found)
+    against = tuple(w for w in found.against if (found.against[w] & wrong).any())
+    beside = tuple(w for w in found.against if w not in against and (np.isfinite(found.bounds[w]) & wrong).any())
+    if judgement.verdict is Verdict.ORACLE_DISAGREES:
+        return {"with the subject": ("subject", *beside), "against it": against}
+    return {"the subject": ("subject", *beside), "against it": against}
+
+
+def message(judgement: Judgement, where: Culprit) -> str:
+    """One sentence that says what is wrong."""
+    if judgement.contract is not None:
+        return str(judgement.contract)
+    if judgement.forward is not None and judgement.forward.disagrees:
+        return judgement.forward.message or "the losses differ"
+    place = f"the gradient of {where.tensor}" if where.tensor else "the loss"
+    if _only_own(judgement, where.tensor):
+        return f"{place} is not the derivative of the subject's own loss: the backward does not match its forward"
+    if judgement.verdict is Verdict.ORACLE_DISAGREES:
+        return f"{judgement.odd_one_out} stands alone on {place}; the subject agrees with the other witnesses"
+    if judgement.odd_one_out == "subject":
+        return f"{place} differs from witnesses that agree with each other"
+    return f"{place} differs from a witness; who is right is open"
+
+
+def _only_own(judgement: Judgement, tensor: str | None) -> bool:
+    """Whether only the differences of the subject's own loss contradict it there."""
+    if tensor is None or tensor not in judgement.own or not _wrong(judgement.own[tensor]).any():
+        return False
+    return tensor not in judgement.tensors or not _wrong(judgement.tensors[tensor]).any()

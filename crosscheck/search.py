@@ -1,0 +1,285 @@
+"""A hunt: index → case → check → tally; then every distinct cause is shrunk, diagnosed and made a finding.
+
+The body of the hunt never raises on a failure: it folds. Afterwards the lowest index of each cause is shrunk
+with Hypothesis, and the failures that its minimum explains (they contain its operations) are counted with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from crosscheck.checking import Clock, Witnesses, check, derive_bounds, own_loss, sound_loss
+from crosscheck.diagnosis import describe, ratio
+from crosscheck.differences.taylor import TaylorSlope, taylor
+from crosscheck.judge.compare import Status
+from crosscheck.judge.verdict import Judgement
+from crosscheck.spec.case import Case
+from crosscheck.spec.protocols import HasLoss, Subject
+from crosscheck.spec.record import Finding, Taylor, number
+from crosscheck.spec.result import Array, DeviationMet, Verdict
+from crosscheck.store.tally import Tally
+from crosscheck.strategies.by_index import Source
+
+FAILING = (Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES, Verdict.DISAGREES, Verdict.ORACLE_DISAGREES)
+# Distinct causes that are shrunk and shown; a subject that is wrong everywhere has no more to say.
+MOST_FINDINGS = 10
+SHRINK_EVALUATIONS = 150
+# Carry no bug of their own to speak of: a minimum needs them to connect the rest.
+PLUMBING = ("dense", "identity")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What makes two failures the same failure, before their networks are looked at."""
+
+    verdict: Verdict
+    odd_one_out: str | None
+    rule: str | None
+
+    @classmethod
+    def of(cls, judgement: Judgement) -> Kind:
+        rule = judgement.contract.rule if judgement.contract is not None else None
+        odd = judgement.odd_one_out if judgement.verdict is Verdict.ORACLE_DISAGREES else None
+        return cls(judgement.verdict, odd, rule)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failing case as the fold keeps it: its index, not its numbers."""
+
+    index: int
+    kind: Kind
+    ops: frozenset[str]
+    severity: float
+    ratio: float | None
+    equals: frozenset[str]
+
+
+@dataclass
+class Hunt:
+    """What a hunt leaves: the counts, the failures, and why it ended."""
+
+    tally: Tally = field(default_factory=Tally)
+    failures: list[Failure] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
+    ended: str = "all examples checked"
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a hunt ends: after so many examples, so many seconds, or at the first failure."""
+
+    examples: int
+    seconds: float | None = None
+    first_failure: bool = False
+
+
+def hunt(
+    source: Source,
+    subject: Subject,
+    witnesses: Witnesses,
+    limits: Limits,
+    progress: Callable[[int, Hunt], None] = lambda _done, _hunt: None,
+) -> Hunt:
+    """Check the cases 0, 1, 2 … of the source. An interrupt ends the hunt and keeps what was found."""
+    result = Hunt()
+    start = time.monotonic()
+    try:
+        for index in range(limits.examples):
+            if limits.seconds is not None and time.monotonic() - start > limits.seconds:
+                result.ended = (
+                    f"time budget of {limits.seconds:g} s used up after {index} of {limits.examples} examples"
+                )
+                break
+            failed = _one(source, index, subject, witnesses, result)
+            progress(index + 1, result)
+            if failed and limits.first_failure:
+                result.ended = "stopped at the first failure"
+                break
+    except KeyboardInterrupt:
+        result.ended, result.interrupted = "interrupted", True
+    return result
+
+
+def _one(source: Source, index: int, subject: Subject, witnesses: Witnesses, result: Hunt) -> bool:
+    """Check case `index` and fold it in; True where the subject failed."""
+    with result.clock.part("drawing"):
+        case = source.case(index)
+    if case is None:
+        raise ValueError(f"index {index} drew no case: the strategy refused its bytes")
+    for name, gaps in witnesses.gaps(case).items():
+        for gap in gaps:
+            result.tally.add_gap(name, gap.op, gap.reason)
+    judgement = check(case, subject, witnesses, result.clock)
+    with result.clock.part("counting"):
+        result.tally.add(case, judgement)
+    if judgement.verdict not in FAILING:
+        return False
+    factor = ratio.constant_ratio(judgement)
+    equals = ratio.named(factor, case.architecture) if factor is not None else frozenset()
+    failure = Failure(
+        index, Kind.of(judgement), frozenset(case.architecture.ops), describe.severity(judgement), factor, equals
+    )
+    result.failures.append(failure)
+    return judgement.verdict is not Verdict.ORACLE_DISAGREES
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding with the cases that go beside the record."""
+
+    finding: Finding
+    smallest: Case
+    worst: Case | None
+
+
+def findings(
+    result: Hunt, source: Source, subject: Subject, witnesses: Witnesses, most: int = MOST_FINDINGS
+) -> tuple[tuple[Shown, ...], int]:
+    """Shrink and describe each distinct cause; also how many failures were left unexplained beyond `most`."""
+    left = sorted(result.failures, key=lambda f: (list(Verdict).index(f.kind.verdict), f.index))
+    shown: list[Shown] = []
+    while left and len(shown) < most:
+        first = left[0]
+        smallest = shrunk(source, first, subject, witnesses)
+        signature = _signature(smallest)
+        same = [f for f in left if f is first or (f.kind == first.kind and signature <= f.ops)]
+        shown.append(_shown(same, smallest, source, subject, witnesses))
+        left = [f for f in left if f not in same]
+    return tuple(shown), len(left)
+
+
+def _signature(case: Case) -> frozenset[str]:
+    """The operations that a failure must contain to be explained by this minimum."""
+    nodes = {n.op for n in case.architecture.nodes} - set(PLUMBING)
+    loss = case.architecture.loss.op
+    # sse and cotangent are what shrinking falls back to: they accuse nobody.
+    plain = loss in ("sse", "cotangent")
+    return frozenset(nodes if plain else nodes | {loss})
+
+
+def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnesses) -> Case:
+    """The smallest case of the same kind, with the one point that shows it where one suffices."""
+
+    def alike(case: Case) -> bool:
+        return Kind.of(check(case, subject, witnesses)) == failure.kind
+
+    case = source.shrink(failure.index, alike, SHRINK_EVALUATIONS)
+    for point in range(case.n_points if case.n_points > 1 else 0):
+        alone = case.take([point])
+        if alike(alone):
+            return alone
+    return case
+
+
+def _shown(same: list[Failure], smallest: Case, source: Source, subject: Subject, witnesses: Witnesses) -> Shown:
+    judgement = check(smallest, subject, witnesses)
+    worst = max(same, key=lambda f: (f.severity, -f.index))
+    worst_case = source.case(worst.index)
+    finding = describe_finding(smallest, judgement, subject, witnesses, failures=same)
+    if worst_case is not None:
+        finding = msgspec.structs.replace(finding, worst_architecture=str(worst_case.architecture))
+    return Shown(finding, smallest, worst_case)
+
+
+def describe_finding(
+    case: Case, judgement: Judgement, subject: Subject, witnesses: Witnesses, failures: list[Failure]
+) -> Finding:
+    """The finding that a judgement makes, without file names."""
+    where = describe.culprit(case.architecture, judgement)
+    identity = case.key[:6]
+    return Finding(
+        id=identity,
+        verdict=judgement.verdict.name,
+        count=len(failures),
+        first_index=min(f.index for f in failures),
+        architecture=str(case.architecture),
+        minimal=True,
+        dtype=case.dtype,
+        tensor=where.tensor,
+        node=where.node,
+        op=where.op,
+        odd_one_out=judgement.odd_one_out,
+        sides=describe.sides(judgement, where.tensor),
+        message=describe.message(judgement, where),
+        entries=describe.entries(judgement, where.tensor),
+        diagnosis=tuple(_diagnosis(judgement, failures)),
+        terms=(),
+        deviation=_deviation(judgement),
+        taylor=_taylor(case, judgement, subject, witnesses, where.tensor),
+        case_file=None,
+        worst_case_file=None,
+        worst_architecture=None,
+        replay=f"crosscheck replay {identity}",
+    )
+
+
+def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
+    if judgement.forward is not None and judgement.forward.disagrees and judgement.forward.message:
+        yield judgement.forward.message
+    if judgement.verdict is Verdict.ORACLE_DISAGREES:
+        return
+    with_ratio = [f for f in failures if f.ratio is not None]
+    if not with_ratio:
+        return
+    shared = frozenset.intersection(*(f.equals for f in with_ratio))
+    differ = len({f.ratio for f in with_ratio}) > 1
+    said = ratio.sentence(ratio.constant_ratio(judgement), shared, len(with_ratio), differ)
+    if said:
+        yield said
+
+
+def _deviation(judgement: Judgement) -> str | None:
+    """What is known of the witness that stands alone."""
+    known: list[DeviationMet] = [d for d in judgement.deviations if d.witness == judgement.odd_one_out]
+    return "; ".join(f"{d.witness} {d.op}, {d.where}: {d.size}" for d in known) or None
+
+
+def _taylor(
+    case: Case, judgement: Judgement, subject: Subject, witnesses: Witnesses, tensor: str | None
+) -> Taylor | None:
+    """The Taylor slope with the claimed gradient and with a reference's, along a random signed direction."""
+    if tensor is None or judgement.claimed is None or tensor not in judgement.claimed:
+        return None
+    if judgement.verdict not in (Verdict.DISAGREES, Verdict.FORWARD_DISAGREES):
+        return None
+    exact = case.astype("float64")
+    own = isinstance(subject, HasLoss) and case.dtype == "float64"
+    function = own_loss(exact, subject) if own and isinstance(subject, HasLoss) else sound_loss(exact)
+    point = _wrong_point(judgement, tensor)
+    base = exact.params[tensor] if tensor in exact.params else exact.inputs[tensor]
+    direction = np.random.default_rng(int(case.key[:16], 16)).choice([-1.0, 1.0], size=base.shape[1:])
+    spread = derive_bounds(exact, subject, witnesses)["subject"].loss_spread
+
+    def slope(gradient: Array) -> TaylorSlope:
+        return taylor(function, tensor, base, gradient, direction, point, spread)
+
+    claimed = slope(judgement.claimed[tensor][point])
+    trusted = next((w for w in judgement.references if w != judgement.odd_one_out), None)
+    if trusted is None:
+        return None
+    reference = slope(judgement.references[trusted].gradients[tensor][point])
+    return Taylor(
+        claimed=claimed.slope,
+        reference=reference.slope,
+        reference_name=trusted,
+        steps=claimed.steps,
+        claimed_remainders=tuple(number(r) for r in claimed.remainders),
+        reference_remainders=tuple(number(r) for r in reference.remainders),
+    )
+
+
+def _wrong_point(judgement: Judgement, tensor: str) -> int:
+    found = judgement.tensors.get(tensor)
+    if found is None or not found.count(Status.DISAGREE):
+        found = judgement.own.get(tensor, found)
+    if found is None:
+        return 0
+    hit = (found.status == Status.DISAGREE).reshape(len(found.status), -1).any(axis=1)
+    return int(np.argmax(hit))

@@ -1,0 +1,289 @@
+"""A run from its settings to its record: what `crosscheck run` and `crosscheck.check` have in common."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from crosscheck import __version__, gate
+from crosscheck.checking import DIFFERENCES, Witnesses
+from crosscheck.search import Hunt, Limits, Shown, findings, hunt
+from crosscheck.spec.case import Case
+from crosscheck.spec.errors import OracleUnavailable, UsageError
+from crosscheck.spec.notation import template
+from crosscheck.spec.op import Value
+from crosscheck.spec.ops import OPS
+from crosscheck.spec.protocols import Oracle, Subject
+from crosscheck.spec.record import SCHEMA, Exit, Finding, Measured, Run, RunFile
+from crosscheck.store import runs
+from crosscheck.strategies.by_index import Source
+from crosscheck.strategies.cases import POINTS, cases, cases_of
+from crosscheck.strategies.space import Space
+
+ORACLES = ("torch", "jax", DIFFERENCES)
+PROFILES = {"quick": 100, "ci": 400, "nightly": 20_000}
+INTERRUPTED = Exit(code=2, reason="interrupted; what was found until then stands above")
+# A share of informative entries under this draws a warning, as interface.md's "few informative entries".
+FEW_INFORMATIVE = 0.5
+
+OpChoice = str | tuple[str, Mapping[str, Value]]
+
+
+def _torch() -> Oracle:
+    from crosscheck.oracles.torch_autograd import TorchAutograd
+
+    return TorchAutograd()
+
+
+def _jax() -> Oracle:
+    from crosscheck.oracles.jax_grad import JaxGrad
+
+    return JaxGrad()
+
+
+MAKERS: dict[str, Callable[[], Oracle]] = {"torch": _torch, "jax": _jax}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked. `oracles` None asks for every one that is installed, and says which are not."""
+
+    subject: Subject
+    seed: int = 0
+    profile: str = "quick"
+    oracles: tuple[str, ...] | None = None
+    dtypes: tuple[str, ...] = ("float64",)
+    ops: tuple[OpChoice, ...] | None = None
+    architecture: str | None = None
+    examples: int | None = None
+    points: int = POINTS
+    time_budget: float | None = None
+    fail_on: tuple[str, ...] = ()
+    first_failure: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        examples = PROFILES[self.profile] if self.examples is None else self.examples
+        return Limits(examples, self.time_budget, self.first_failure)
+
+    def shown(self) -> dict[str, Any]:
+        """The settings as the record shows them."""
+        return {
+            "max_examples": self.limits.examples,
+            "points": self.points,
+            "dtype": list(self.dtypes),
+            "ops": None if self.ops is None else [o if isinstance(o, str) else [o[0], dict(o[1])] for o in self.ops],
+            "architecture": self.architecture,
+            "oracles": None if self.oracles is None else list(self.oracles),
+            "time_budget": self.time_budget,
+            "fail_on": list(self.fail_on),
+            "stop_at_first": self.first_failure,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run: its record, and the cases that belong beside it."""
+
+    run_file: RunFile
+    shown: tuple[Shown, ...] = field(default=())
+
+    @property
+    def exit(self) -> Exit:
+        return self.run_file.run.exit
+
+
+@dataclass(frozen=True)
+class Called:
+    """The witnesses that came, and what must be said of those that did not."""
+
+    witnesses: Witnesses
+    warnings: tuple[str, ...]
+    only_differences_left: bool
+
+
+def call_witnesses(asked: tuple[str, ...] | None, subject: str) -> Called:
+    """The oracles by name. Raises OracleUnavailable where one that was asked for is not installed.
+
+    A framework that is the subject is no witness to itself.
+    """
+    for name in asked or ():
+        if name not in ORACLES:
+            raise UsageError(f"--oracles: {name!r} is no oracle; the oracles are {', '.join(ORACLES)}")
+        if name == subject:
+            raise UsageError(f"--oracles: {name} is the subject of this run and no witness to itself")
+    oracles: list[Oracle] = []
+    warnings: list[str] = []
+    for name in MAKERS:
+        if name == subject:
+            continue
+        if asked is None or name in asked:
+            try:
+                oracles.append(MAKERS[name]())
+            except OracleUnavailable as missing:
+                if asked is not None:
+                    raise
+                warnings.append(f"oracle {name} is missing: {missing}")
+    differences = asked is None or DIFFERENCES in asked
+    if not oracles and not differences:
+        raise UsageError("--oracles names no oracle; name at least one of " + ", ".join(ORACLES))
+    alone = asked is None and not oracles
+    return Called(Witnesses(tuple(oracles), differences), tuple(warnings), alone)
+
+
+def strategy(settings: Settings) -> tuple[st.SearchStrategy[Case], tuple[str, ...]]:
+    """What is drawn, and the ops that it is drawn from."""
+    if settings.points < 1:
+        raise UsageError(f"--points is {settings.points}, must be at least 1")
+    if settings.architecture is not None:
+        if settings.ops is not None:
+            raise UsageError("--architecture and --ops exclude each other: a fixed network has fixed operations")
+        fixed = template(settings.architecture)
+        ops = fixed.fill([1] * fixed.stars).ops
+        _check_supported(settings.subject, ops)
+        return cases_of(fixed, dtypes=settings.dtypes, points=settings.points), ops
+    if settings.subject.name == "sklearn-mlp":
+        return _sklearn_cases(settings)
+    wanted = [op for op in OPS if op in settings.subject.supports] if settings.ops is None else settings.ops
+    space = Space.of(wanted)
+    _check_supported(settings.subject, space.ops)
+    return cases(space, dtypes=settings.dtypes, points=settings.points), space.ops
+
+
+def _sklearn_cases(settings: Settings) -> tuple[st.SearchStrategy[Case], tuple[str, ...]]:
+    from crosscheck.subjects import sklearn_draws
+    from crosscheck.subjects.sklearn_mlp import RECIPES
+
+    if settings.ops is not None:
+        raise UsageError("--ops: sklearn-mlp draws the networks that its estimators compute; leave --ops out")
+    drawn = sklearn_draws.cases(RECIPES, dtypes=settings.dtypes, points=settings.points)
+    return drawn, tuple(op for op in OPS if op in settings.subject.supports)
+
+
+def _check_supported(subject: Subject, ops: Sequence[str]) -> None:
+    missing = [op for op in ops if op not in subject.supports]
+    if missing:
+        raise UsageError(f"subject {subject.name} does not support {', '.join(missing)}")
+
+
+def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = None) -> Outcome:
+    """Run what was asked. Raises SpecError or UsageError before anything is run, OracleCrashed during it."""
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    called = call_witnesses(settings.oracles, settings.subject.name)
+    drawn, ops = strategy(settings)
+    source = Source(drawn, settings.seed)
+    result = hunt(source, settings.subject, called.witnesses, settings.limits, progress or (lambda _n, _h: None))
+    shown, unexplained = ((), 0) if result.interrupted else _explained(result, source, settings, called)
+    run = _run(settings, called, result, ops, [s.finding for s in shown], unexplained)
+    measured = Measured(
+        started=started.isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - clock,
+        seconds_by_part=dict(sorted(result.clock.seconds.items())),
+        versions=versions(),
+        environment=environment(),
+    )
+    return Outcome(RunFile(run=run, measured=measured), shown)
+
+
+def _explained(result: Hunt, source: Source, settings: Settings, called: Called) -> tuple[tuple[Shown, ...], int]:
+    with result.clock.part("shrinking"):
+        return findings(result, source, settings.subject, called.witnesses)
+
+
+def _run(
+    settings: Settings, called: Called, result: Hunt, ops: Sequence[str], found: list[Finding], unexplained: int
+) -> Run:
+    tally = result.tally
+    entries = tally.entries()
+    verdicts = dict(sorted(tally.verdicts.items()))
+    ending = gate.exit_for(
+        verdicts, entries, fail_on=settings.fail_on, only_differences_left=called.only_differences_left
+    )
+    return Run(
+        schema=SCHEMA,
+        version=__version__,
+        subject=settings.subject.name,
+        seed=settings.seed,
+        profile=settings.profile,
+        settings=settings.shown(),
+        oracles=tally.oracles(called.witnesses.names),
+        cases=tally.cases,
+        points=tally.points,
+        entries=entries,
+        resolution=tally.resolutions(),
+        verdicts=verdicts,
+        agreement=tally.agreement(),
+        findings=tuple(found),
+        deviations=tally.known_deviations(),
+        coverage=tally.coverage(ops),
+        warnings=tuple(_warnings(settings, called, result, unexplained)),
+        exit=gate.first_of(ending, INTERRUPTED) if result.interrupted else ending,
+    )
+
+
+def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int) -> list[str]:
+    said = list(called.warnings)
+    entries = result.tally.entries()
+    if settings.limits.examples != result.tally.cases:
+        said.append(f"{result.ended}: {result.tally.cases} of {settings.limits.examples} architectures were checked")
+    if unexplained:
+        said.append(
+            f"{unexplained} more failing cases belong to none of the causes shown; run again once these are mended"
+        )
+    for kind, n in sorted(result.tally.unclaimed_names.items()):
+        said.append(f"the subject returned no gradient of {kind} in {n} cases: it was not compared")
+    if entries.compared and entries.informative < FEW_INFORMATIVE * entries.compared:
+        said.append(f"only {entries.informative / entries.compared:.0%} of the entries compared are informative")
+    return said
+
+
+def save(outcome: Outcome, folder: Path) -> Outcome:
+    """Write run.json and the cases of the findings into `folder`; the outcome with the files' names in it."""
+    kept = []
+    for shown in outcome.shown:
+        failures = folder / "failures"
+        failures.mkdir(parents=True, exist_ok=True)
+        name = f"failures/{shown.finding.id}.npz"
+        shown.smallest.save(folder / name)
+        worst = None
+        if shown.worst is not None:
+            worst = f"failures/{shown.finding.id}-worst.npz"
+            shown.worst.save(folder / worst)
+        kept.append(msgspec.structs.replace(shown.finding, case_file=name, worst_case_file=worst))
+    run = msgspec.structs.replace(outcome.run_file.run, findings=tuple(kept))
+    run_file = msgspec.structs.replace(outcome.run_file, run=run)
+    runs.write(run_file, folder)
+    return Outcome(run_file, outcome.shown)
+
+
+PACKAGES = ("numpy", "scipy", "hypothesis", "torch", "jax", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what took part, read without importing it."""
+    found = {"crosscheck": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        module = "sklearn" if name == "scikit-learn" else name
+        if importlib.util.find_spec(module) is not None:
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def environment() -> dict[str, str]:
+    return {
+        "os": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cores": str(os.cpu_count() or 1),
+    }

@@ -1,0 +1,266 @@
+"""Counting a run: cases go in one by one, in any order, and the parts of the record come out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from crosscheck.judge.compare import Status, TensorJudgement, difference
+from crosscheck.judge.verdict import Judgement
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.case import Case
+from crosscheck.spec.ops import OPS
+from crosscheck.spec.record import (
+    Agreement,
+    Coverage,
+    Deviation,
+    Entries,
+    OracleRecord,
+    Resolution,
+    number,
+)
+from crosscheck.spec.result import Array, DeviationMet, Floats
+
+# Resolutions are counted in bins of a twentieth of a decade: the median is exact to 12 %.
+BINS = 20
+INFORMATIVE = (Status.AGREE, Status.DISAGREE, Status.ORACLE_DISAGREES)
+
+
+@dataclass
+class PairTally:
+    """One pair of parties: comparisons, differences, and the worst error in units of the bound and in ulps."""
+
+    comparisons: int = 0
+    disagreements: int = 0
+    worst_bounds: float = 0.0
+    worst_ulps: float = 0.0
+
+    def add(self, errors: Floats, bounds: Floats, values: Array, informative: Array, unit: float) -> None:
+        asked = np.isfinite(bounds) & informative
+        if not asked.any():
+            return
+        e, b, v = errors[asked], bounds[asked], np.abs(values[asked].astype(np.float64))
+        self.comparisons += e.size
+        self.disagreements += int(np.count_nonzero(~(e <= b)))
+        with np.errstate(all="ignore"):
+            in_bounds = np.where(b > 0, e / b, np.where(e > 0, np.inf, 0.0))
+            in_ulps = np.where(v > 0, e / (v * unit), np.where(e > 0, np.inf, 0.0))
+        self.worst_bounds = _worst(self.worst_bounds, in_bounds)
+        # An entry that is lost in its bound has no ulps to speak of.
+        clear = v > b
+        self.worst_ulps = _worst(self.worst_ulps, in_ulps[clear])
+
+
+def _worst(so_far: float, values: Floats) -> float:
+    if not values.size:
+        return so_far
+    if np.isnan(values).any():
+        return math.inf
+    return max(so_far, float(values.max()))
+
+
+@dataclass
+class Tally:
+    """Everything counted so far."""
+
+    cases: int = 0
+    points: int = 0
+    status: Counter[Status] = field(default_factory=Counter)
+    by_design: int = 0
+    not_claimed: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    resolution: dict[str, Counter[int]] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], PairTally] = field(default_factory=dict)
+    answered: Counter[str] = field(default_factory=Counter)
+    gaps: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
+    roles: dict[str, Counter[str]] = field(default_factory=dict)
+    losses: Counter[str] = field(default_factory=Counter)
+    families: Counter[str] = field(default_factory=Counter)
+    dtypes: Counter[str] = field(default_factory=Counter)
+    depths: Counter[str] = field(default_factory=Counter)
+    deviations: Counter[DeviationMet] = field(default_factory=Counter)
+    unclaimed_names: Counter[str] = field(default_factory=Counter)
+
+    def add(self, case: Case, judgement: Judgement) -> None:
+        """Count one judged case."""
+        self.cases += 1
+        self.points += case.n_points
+        self.verdicts[judgement.verdict.name] += 1
+        self.answered.update(list(judgement.references))
+        self.families[case.family] += 1
+        self.dtypes[case.dtype] += 1
+        self.losses[case.architecture.loss.op] += 1
+        self.depths[str(len(case.architecture.nodes))] += 1
+        self.deviations.update(judgement.deviations)
+        for name in judgement.not_claimed:
+            self.unclaimed_names["an input" if name in case.inputs else "a parameter"] += 1
+            shape = case.inputs[name] if name in case.inputs else case.params[name]
+            self.not_claimed += int(shape.size)
+        for tensor in judgement.tensors.values():
+            self._tensor(case, tensor)
+        self._witness_pairs(judgement)
+        self._coverage(case.architecture, judgement)
+
+    def add_gap(self, witness: str, op: str, reason: str) -> None:
+        self.gaps.setdefault(witness, Counter())[op, reason] += 1
+
+    def _tensor(self, case: Case, tensor: TensorJudgement) -> None:
+        for status in Status:
+            self.status[status] += tensor.count(status)
+        if case.aims_at_kinks:
+            self.by_design += tensor.count(Status.UNDECIDABLE)
+        informative = np.isin(tensor.status, INFORMATIVE)
+        unit = 2.0**-53 if case.dtype == "float64" else 2.0**-24
+        bins = self.resolution.setdefault(case.dtype, Counter())
+        bins.update(_bins(tensor.resolution[tensor.status != Status.NOT_COMPARED]))
+        for witness, errors in tensor.errors.items():
+            pair = self.pairs.setdefault(("subject", witness), PairTally())
+            values = tensor.values[witness]
+            pair.add(errors, tensor.bounds[witness], values, informative, 2 * unit)
+
+    def _witness_pairs(self, judgement: Judgement) -> None:
+        names = list(judgement.references)
+        for i, a in enumerate(names):
+            for b in names[i + 1 :]:
+                pair = self.pairs.setdefault((a, b), PairTally())
+                for tensor in judgement.tensors.values():
+                    allowed = tensor.own_bounds[a] + tensor.own_bounds[b]
+                    values = tensor.values[a], tensor.values[b]
+                    informative = np.isin(tensor.status, INFORMATIVE)
+                    pair.add(difference(*values), allowed, values[0], informative, 2.0**-52)
+
+    def _coverage(self, architecture: Architecture, judgement: Judgement) -> None:
+        informative = {
+            name: int(np.count_nonzero(np.isin(t.status, INFORMATIVE))) for name, t in judgement.tensors.items()
+        }
+        before = _upstream(architecture)
+        for i, node in enumerate(architecture.nodes):
+            counts = self.roles.setdefault(node.op, Counter())
+            for role, key in node.params.items():
+                counts[role] += informative.get(key, 0)
+            counts["input"] += sum(informative.get(name, 0) for name in before[i])
+        last = before[len(architecture.nodes)]
+        counts = self.roles.setdefault(architecture.loss.op, Counter())
+        counts["input"] += sum(informative.get(name, 0) for name in last)
+
+    # The parts of the record.
+
+    def entries(self) -> Entries:
+        s = self.status
+        disagreeing = s[Status.DISAGREE] + s[Status.ORACLE_DISAGREES]
+        counted = s[Status.AGREE] + s[Status.UNINFORMATIVE] + s[Status.UNDECIDABLE] + disagreeing
+        return Entries(
+            compared=counted,
+            informative=s[Status.AGREE],
+            uninformative=s[Status.UNINFORMATIVE],
+            undecidable=s[Status.UNDECIDABLE],
+            disagreeing=disagreeing,
+            not_compared=s[Status.NOT_COMPARED] + self.not_claimed,
+            undecidable_by_design=self.by_design,
+        )
+
+    def resolutions(self) -> tuple[Resolution, ...]:
+        result = []
+        for dtype, bins in sorted(self.resolution.items()):
+            decades: Counter[str] = Counter()
+            for place, count in bins.items():
+                if place < WORST:
+                    decades[str(place // BINS)] += count
+            finite = {k: v for k, v in bins.items() if k < WORST}
+            result.append(
+                Resolution(
+                    dtype=dtype,
+                    median=_quantile(finite, 0.5),
+                    p95=_quantile(finite, 0.95),
+                    histogram=dict(sorted(decades.items(), key=lambda item: int(item[0]))),
+                )
+            )
+        return tuple(result)
+
+    def agreement(self) -> tuple[Agreement, ...]:
+        return tuple(
+            Agreement(
+                a=a,
+                b=b,
+                comparisons=p.comparisons,
+                disagreements=p.disagreements,
+                worst_bounds=number(p.worst_bounds),
+                worst_ulps=number(p.worst_ulps),
+            )
+            for (a, b), p in sorted(self.pairs.items())
+        )
+
+    def oracles(self, asked: Iterable[str]) -> tuple[OracleRecord, ...]:
+        return tuple(
+            OracleRecord(
+                name=name,
+                answered=self.answered[name],
+                gaps=tuple((op, why, n) for (op, why), n in sorted(self.gaps.get(name, Counter()).items())),
+            )
+            for name in asked
+        )
+
+    def known_deviations(self) -> tuple[Deviation, ...]:
+        ordered = sorted(self.deviations.items(), key=lambda item: (item[0].witness, item[0].op, item[0].where))
+        return tuple(
+            Deviation(witness=d.witness, op=d.op, region=d.where, size=d.size, source=d.source, cases=n)
+            for d, n in ordered
+        )
+
+    def coverage(self, ops: Iterable[str]) -> Coverage:
+        """Coverage of these ops; what was never compared is named."""
+        roles = {op: dict.fromkeys(_roles(op), 0) | dict(self.roles.get(op, {})) for op in ops}
+        return Coverage(
+            roles=roles,
+            losses=dict(sorted(self.losses.items())),
+            families=dict(sorted(self.families.items())),
+            dtypes=dict(sorted(self.dtypes.items())),
+            depths=dict(sorted(self.depths.items(), key=lambda item: int(item[0]))),
+            never_compared=tuple(f"{op}.{role}" for op, r in roles.items() for role, n in r.items() if not n),
+        )
+
+
+def _roles(op: str) -> tuple[str, ...]:
+    params = ("weight", "bias") if OPS[op].kind == "layer" else ()
+    return (*params, "input")
+
+
+# Above any finite resolution that is counted.
+WORST = 400 * BINS
+
+
+def _bins(resolution: Floats) -> dict[int, int]:
+    with np.errstate(divide="ignore"):
+        places = np.floor(np.log10(np.maximum(resolution, 1e-320)) * BINS)
+    places = np.where(np.isfinite(places), np.minimum(places, WORST), WORST)
+    found, counts = np.unique(places.astype(np.int64), return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def _quantile(bins: Mapping[int, int], q: float) -> float | None:
+    """The middle of the bin in which the quantile lies."""
+    total = sum(bins.values())
+    seen = 0
+    for place in sorted(bins):
+        seen += bins[place]
+        if seen >= q * total:
+            # Three digits: more would claim what a bin does not know.
+            return float(f"{10.0 ** ((place + 0.5) / BINS):.3g}")
+    return None
+
+
+def _upstream(architecture: Architecture) -> list[set[str]]:
+    """For each node, and last for the loss, the gradients that pass through its input."""
+    names = {-k - 1: {item.name} for k, item in enumerate(architecture.inputs)}
+    through: list[set[str]] = []
+    held: dict[int, set[str]] = dict(names)
+    for i, node in enumerate(architecture.nodes):
+        before = set().union(*(held[k] for k in node.inputs))
+        through.append(before)
+        held[i] = before | set(node.params.values())
+    through.append(set().union(*(held[k] for k in architecture.loss.inputs)))
+    return through

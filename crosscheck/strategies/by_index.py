@@ -1,0 +1,103 @@
+"""Drawing by index: case i of a hunt is a function of (seed, i) alone.
+
+The bytes for Hypothesis's `fuzz_one_input` come from a keyed counter, so any index can be drawn by itself, on
+any machine, in any order. The mapping from bytes to cases belongs to one version of Hypothesis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.database import InMemoryExampleDatabase
+from hypothesis.errors import Flaky
+
+from crosscheck.spec.case import Case
+
+# About 25 bytes are used for the structure; a short buffer draws nothing.
+BUFFER = 4096
+# Hypothesis's own limits are by time; a hunt must not depend on the machine's speed.
+_CHECKS = list(HealthCheck)
+
+
+class Same(AssertionError):
+    """Raised where a shrinking case still fails for the same cause: one class, one origin."""
+
+
+def buffer(seed: int, index: int) -> bytes:
+    """The bytes of case `index`."""
+    return hashlib.shake_128(f"crosscheck/{seed}/{index}".encode()).digest(BUFFER)
+
+
+class Source:
+    """Cases by index out of one strategy."""
+
+    def __init__(self, strategy: st.SearchStrategy[Case], seed: int) -> None:
+        self._seed = seed
+        self._strategy = strategy
+        self._drawn: list[Case] = []
+
+        @settings(database=None, deadline=None, suppress_health_check=_CHECKS)
+        @given(strategy)
+        def body(case: Case) -> None:
+            self._drawn.append(case)
+
+        self._fuzz: Callable[[bytes], bytes | None] = _handle(body).fuzz_one_input
+
+    def case(self, index: int) -> Case | None:
+        """Case `index`; None where the strategy refused the bytes, which it never should."""
+        self._drawn.clear()
+        self._fuzz(buffer(self._seed, index))
+        return self._drawn[0] if self._drawn else None
+
+    def shrink(self, index: int, fails_alike: Callable[[Case], bool], most: int) -> Case:
+        """The smallest case that Hypothesis reaches from case `index` with `fails_alike` true throughout.
+
+        `most` bounds the evaluations; raises ValueError where case `index` itself does not fail. The shrinker
+        runs on a fresh in-memory database that holds this one case.
+        """
+        best: list[Case] = []
+        asked = 0
+        database = InMemoryExampleDatabase()
+
+        @settings(
+            database=database,
+            deadline=None,
+            phases=[Phase.reuse, Phase.shrink],
+            suppress_health_check=_CHECKS,
+            max_examples=most,
+            report_multiple_bugs=False,
+            print_blob=False,
+        )
+        @given(self._strategy)
+        def body(case: Case) -> None:
+            nonlocal asked
+            asked += 1
+            if asked <= most and fails_alike(case):
+                best.append(case)
+                raise Same
+
+        with suppress(Same):
+            _handle(body).fuzz_one_input(buffer(self._seed, index))
+        if not best:
+            raise ValueError(f"case {index} does not fail when it is asked again")
+        # Flaky is what the shrinker says when the evaluations ran out before its last replay.
+        with suppress(Same, Flaky):
+            body()
+        return min(best, key=size)
+
+
+def _handle(test: Any) -> Any:
+    """What Hypothesis hangs on a @given test for fuzzers."""
+    return test.hypothesis
+
+
+def size(case: Case) -> tuple[int, int, int, int]:
+    """How much there is to read in a case: nodes, numbers, then how plain the numbers are."""
+    numbers = sum(a[0].size for a in case.params.values()) + sum(a[0].size for a in case.inputs.values())
+    attributes = len(case.architecture.to_json())
+    return (len(case.architecture.nodes), numbers, attributes, 0 if case.aims_at_kinks else 1)
