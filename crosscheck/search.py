@@ -23,7 +23,7 @@ from crosscheck.spec.protocols import HasLoss, Subject
 from crosscheck.spec.record import Finding, Taylor, number
 from crosscheck.spec.result import Array, DeviationMet, Verdict
 from crosscheck.store.tally import Tally
-from crosscheck.strategies.by_index import Source
+from crosscheck.strategies.by_index import Source, size
 
 FAILING = (Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES, Verdict.DISAGREES, Verdict.ORACLE_DISAGREES)
 # Distinct causes that are shrunk and shown; a subject that is wrong everywhere has no more to say.
@@ -144,15 +144,40 @@ def findings(
 ) -> tuple[tuple[Shown, ...], int]:
     """Shrink and describe each distinct cause; also how many failures were left unexplained beyond `most`."""
     left = sorted(result.failures, key=lambda f: (list(Verdict).index(f.kind.verdict), f.index))
-    shown: list[Shown] = []
-    while left and len(shown) < most:
+    causes: list[Cause] = []
+    while left and len(causes) < most:
         first = left[0]
         smallest = shrunk(source, first, subject, witnesses)
         signature = _signature(smallest)
         same = [f for f in left if f is first or (f.kind == first.kind and signature <= f.ops)]
-        shown.append(_shown(same, smallest, source, subject, witnesses))
+        causes.append(Cause(first.kind, signature, smallest, same))
         left = [f for f in left if f not in same]
-    return tuple(shown), len(left)
+    merged = _merged(causes)
+    return tuple(_shown(c.failures, c.smallest, source, subject, witnesses) for c in merged), len(left)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One distinct cause: its smallest case, and the failures that it explains."""
+
+    kind: Kind
+    signature: frozenset[str]
+    smallest: Case
+    failures: list[Failure]
+
+
+def _merged(causes: list[Cause]) -> list[Cause]:
+    """A cause whose minimum contains another's operations got stuck on the way to it: one bug, one finding."""
+    kept: list[Cause] = []
+    for cause in sorted(causes, key=lambda c: (len(c.signature), size(c.smallest))):
+        home = next(
+            (k for k in kept if k.kind == cause.kind and k.signature <= set(cause.smallest.architecture.ops)), None
+        )
+        if home is None:
+            kept.append(cause)
+        else:
+            home.failures.extend(cause.failures)
+    return kept
 
 
 def _signature(case: Case) -> frozenset[str]:

@@ -34,8 +34,6 @@ from crosscheck.strategies.space import Space
 ORACLES = ("torch", "jax", DIFFERENCES)
 PROFILES = {"quick": 100, "ci": 400, "nightly": 20_000}
 INTERRUPTED = Exit(code=2, reason="interrupted; what was found until then stands above")
-# A share of informative entries under this draws a warning, as interface.md's "few informative entries".
-FEW_INFORMATIVE = 0.5
 
 OpChoice = str | tuple[str, Mapping[str, Value]]
 
@@ -235,7 +233,6 @@ def _run(
 
 def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int) -> list[str]:
     said = list(called.warnings)
-    entries = result.tally.entries()
     if settings.limits.examples != result.tally.cases:
         said.append(f"{result.ended}: {result.tally.cases} of {settings.limits.examples} architectures were checked")
     if unexplained:
@@ -244,8 +241,6 @@ def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int
         )
     for kind, n in sorted(result.tally.unclaimed_names.items()):
         said.append(f"the subject returned no gradient of {kind} in {n} cases: it was not compared")
-    if entries.compared and entries.informative < FEW_INFORMATIVE * entries.compared:
-        said.append(f"only {entries.informative / entries.compared:.0%} of the entries compared are informative")
     return said
 
 

@@ -51,7 +51,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     folder = options["reports_dir"] / _run_name(outcome)
     outcome = session.save(outcome, folder)
     page = _write_reports(outcome, wanted, folder, options["reports_dir"])
-    _print(outcome, page, options)
+    _print(outcome, page, folder, options)
     ctx.exit(outcome.exit.code)
 
 
@@ -139,18 +139,18 @@ def _write_reports(
     return page
 
 
-def _print(outcome: Outcome, page: str | None, options: dict[str, Any]) -> None:
+def _print(outcome: Outcome, page: str | None, folder: Path, options: dict[str, Any]) -> None:
     import shutil
 
     from crosscheck.report import terminal
 
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
-    text = terminal.render(outcome.run_file, width=width, color=color, report=page)
     if options["quiet"]:
-        lines = text.rstrip("\n").splitlines()
-        text = "\n".join(line for line in lines[-2:] if line and not line.startswith("report")) + "\n"
-    click.echo(text, nl=False, color=color)
+        click.echo(terminal.summary(outcome.run_file))
+    else:
+        text = terminal.render(outcome.run_file, width=width, color=color, report=page, folder=str(folder))
+        click.echo(text, nl=False, color=color)
     if options["verbose"]:
         _print_more(outcome)
 

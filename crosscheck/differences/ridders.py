@@ -206,6 +206,7 @@ def neville(
     J = len(steps)
     T: list[list[Floats]] = [list(D)]
     N: list[list[Floats]] = [[NOISE * loss_spread / h * np.ones_like(D[0]) for h in steps]]
+    noise = np.stack(N[0])
     best = np.zeros_like(D[0])
     budget = np.full_like(D[0], np.inf)
     with np.errstate(all="ignore"):
@@ -219,6 +220,9 @@ def neville(
                     error = np.maximum(error, np.abs(T[m - 1][j + 1] - T[m - 2][j + 2]) / q)
                 total = TRUNCATION * error + N[m][j]
                 usable = same[j : j + m + 2].all(axis=0)
+                # Smaller steps truncate less: none may lie farther off than this cell's largest one.
+                farther = np.abs(D[j + 1 :] - T[m][j]) > np.abs(D[j] - T[m][j]) + noise[j + 1 :]
+                usable &= ~(farther & same[j + 1 :]).any(axis=0)
                 usable &= ~(np.abs(T[m][j] - sentinel[0]) > total + sentinel[1])
                 total = np.where(usable, total, np.inf)
                 better = total < budget
@@ -233,10 +237,13 @@ def second_order(
     """Plain central differences on a ladder: |D_j - D_j+1| bounds the truncation of the smaller step."""
     best = np.zeros_like(D[0])
     budget = np.full_like(D[0], np.inf)
+    noise = np.stack([NOISE * loss_spread / h * np.ones_like(D[0]) for h in steps])
     with np.errstate(all="ignore"):
         for j in range(len(steps) - 1):
             total = TRUNCATION * np.abs(D[j] - D[j + 1]) + NOISE * loss_spread / steps[j + 1]
             usable = same[j] & same[j + 1] & ~(np.abs(D[j + 1] - sentinel[0]) > total + sentinel[1])
+            farther = np.abs(D[j + 2 :] - D[j + 1]) > np.abs(D[j] - D[j + 1]) + noise[j + 2 :]
+            usable &= ~(farther & same[j + 2 :]).any(axis=0)
             total = np.where(usable, total, np.inf)
             better = total < budget
             best = np.where(better, D[j + 1], best)

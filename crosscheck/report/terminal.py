@@ -38,6 +38,11 @@ def render(run_file: RunFile, *, width: int, color: bool, report: str | None = N
     return _colored(text) if color else text
 
 
+def summary(run_file: RunFile) -> str:
+    """The last line of that text alone, however long, ending with a newline."""
+    return "".join(_last(words.cleaned(run_file))) + "\n"
+
+
 def _lines(run_file: RunFile, report: str | None, folder: str) -> Iterator[str]:
     run = run_file.run
     yield from _header(run)
@@ -114,7 +119,8 @@ def _likely(finding: Finding) -> str:
     found, ruled_out = findings.diagnosis(finding)
     likely = [line for line in found if not (findings.says_more(finding) and line == finding.message)]
     out = f"ruled out: {', '.join(ruled_out)}" if ruled_out else ""
-    named = "; ".join(likely) or ("no known bug looks like this" if out and not found else "")
+    unnamed = "as said above" if found else "no known bug looks like this"
+    named = "; ".join(likely) or (unnamed if out else "")
     return GAP.join(part for part in (named, out) if part)
 
 

@@ -112,11 +112,13 @@ def _oracles(run: Run) -> list[str]:
     if not run.oracles:
         return ["No oracle was asked."]
     found = []
+    # Where the subject broke the contract the oracles may not have been asked at all, and the finding says so.
+    asked = run.cases - by_verdict(run.verdicts)[Verdict.BROKE_CONTRACT]
     for oracle in run.oracles:
         cases = f"{run.cases:,} architectures"
-        if not oracle.answered and run.cases:
+        if not oracle.answered and asked:
             found.append(f"The oracle {oracle.name} is missing: it answered for none of {cases}{_why(oracle)}.")
-        elif oracle.answered < run.cases:
+        elif oracle.answered < asked:
             found.append(f"The oracle {oracle.name} answered for {oracle.answered:,} of {cases} only{_why(oracle)}.")
     return found
 

@@ -16,6 +16,8 @@ from crosscheck.store.runs import NOT_FINITE
 SUBJECT = "subject"
 # The order in which parties are named: the subject first, then by rigour.
 PARTIES = (SUBJECT, "ball", "torch", "jax", "differences")
+# Names that take a verb in the plural.
+PLURAL = ("differences",)
 FEWEST_DIGITS, ALL_DIGITS = 5, 17
 MISSING = "–"
 
