@@ -136,7 +136,7 @@ def _agree(counts: Mapping[Verdict, int]) -> Exit:
 
 def min_informative(run: Run, fraction: float) -> Threshold:
     """At least this fraction of the compared entries is informative."""
-    share = run.entries.informative / run.entries.compared if run.entries.compared else 0.0
+    share = run.entries.resolved / run.entries.compared if run.entries.compared else 0.0
     return Threshold("informative share of entries", f"at least {fraction:g}", f"{share:.4g}", share >= fraction)
 
 

@@ -27,6 +27,8 @@ COLUMNS = 4
 FIRST_STEP = 0.25
 # Two tiny steps, h = 2⁻²⁰ and 2⁻²⁴: too noisy to answer well, but few waves are so short that they miss them.
 SENTINEL = (18, 23)
+# A finer difference is held to 2 σ_f / h: to reject a good cell costs a wider budget, to keep a bad one the truth.
+STRICTER = 8.0
 # What a difference of two cells says of the error of one: the other may err as much the other way.
 TRUNCATION = 2.0
 # A second table of smaller steps, to h = 2⁻¹⁸, for what the first one left unresolved.
@@ -221,7 +223,7 @@ def neville(
                 total = TRUNCATION * error + N[m][j]
                 usable = same[j : j + m + 2].all(axis=0)
                 # Smaller steps truncate less: none may lie farther off than this cell's largest one.
-                farther = np.abs(D[j + 1 :] - T[m][j]) > np.abs(D[j] - T[m][j]) + noise[j + 1 :]
+                farther = np.abs(D[j + 1 :] - T[m][j]) > np.abs(D[j] - T[m][j]) + noise[j + 1 :] / STRICTER
                 usable &= ~(farther & same[j + 1 :]).any(axis=0)
                 usable &= ~(np.abs(T[m][j] - sentinel[0]) > total + sentinel[1])
                 total = np.where(usable, total, np.inf)
@@ -242,7 +244,7 @@ def second_order(
         for j in range(len(steps) - 1):
             total = TRUNCATION * np.abs(D[j] - D[j + 1]) + NOISE * loss_spread / steps[j + 1]
             usable = same[j] & same[j + 1] & ~(np.abs(D[j + 1] - sentinel[0]) > total + sentinel[1])
-            farther = np.abs(D[j + 2 :] - D[j + 1]) > np.abs(D[j] - D[j + 1]) + noise[j + 2 :]
+            farther = np.abs(D[j + 2 :] - D[j + 1]) > np.abs(D[j] - D[j + 1]) + noise[j + 2 :] / STRICTER
             usable &= ~(farther & same[j + 2 :]).any(axis=0)
             total = np.where(usable, total, np.inf)
             better = total < budget

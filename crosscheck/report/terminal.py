@@ -74,7 +74,7 @@ def _header(run: Run) -> Iterator[str]:
 def _quality(run: Run) -> list[str]:
     if not run.entries.compared:
         return ["none compared"]
-    found = [f"{words.percent(run.entries.informative, run.entries.compared)} informative"]
+    found = [f"{words.percent(run.entries.resolved, run.entries.compared)} informative"]
     known = [item for item in sorted(run.resolution, key=lambda r: r.dtype, reverse=True) if item.median is not None]
     medians = [f"{words.magnitude(r.median)}{f' in {r.dtype}' if len(known) > 1 else ''}" for r in known]
     return [*found, f"median resolution {words.joined(medians)}"] if medians else found

@@ -53,6 +53,11 @@ class Entries(Record, frozen=True):
     not_compared: int
     undecidable_by_design: int
 
+    @property
+    def resolved(self) -> int:
+        """Entries whose comparison said something: they agree informatively, or they differ."""
+        return self.informative + self.disagreeing
+
 
 class Resolution(Record, frozen=True):
     """Relative size of the smallest bug that would certainly have been seen, over entries, by dtype.
@@ -67,7 +72,10 @@ class Resolution(Record, frozen=True):
 
 
 class Agreement(Record, frozen=True):
-    """A pair of parties: comparisons, how many differed, the worst error in units of its bound and in ulps."""
+    """A pair of parties: comparisons, how many differed, and the worst error.
+
+    In units of its bound, and in units in the last place of the largest entry of its tensor and point.
+    """
 
     a: str
     b: str

@@ -43,16 +43,17 @@ class PairTally:
         asked = np.isfinite(bounds) & informative
         if not asked.any():
             return
-        e, b, v = errors[asked], bounds[asked], np.abs(values[asked].astype(np.float64))
+        e, b = errors[asked], bounds[asked]
         self.comparisons += e.size
         self.disagreements += int(np.count_nonzero(~(e <= b)))
+        # Ulps of the tensor's largest entry: a cancelled entry has none of its own to speak of.
+        size = np.abs(values.astype(np.float64))
+        largest = np.broadcast_to(size.max(axis=tuple(range(1, size.ndim)), keepdims=True), size.shape)[asked]
         with np.errstate(all="ignore"):
             in_bounds = np.where(b > 0, e / b, np.where(e > 0, np.inf, 0.0))
-            in_ulps = np.where(v > 0, e / (v * unit), np.where(e > 0, np.inf, 0.0))
+            in_ulps = np.where(largest > 0, e / (largest * unit), np.where(e > 0, np.inf, 0.0))
         self.worst_bounds = _worst(self.worst_bounds, in_bounds)
-        # An entry that is lost in its bound has no ulps to speak of.
-        clear = v > b
-        self.worst_ulps = _worst(self.worst_ulps, in_ulps[clear])
+        self.worst_ulps = _worst(self.worst_ulps, in_ulps)
 
 
 def _worst(so_far: float, values: Floats) -> float:

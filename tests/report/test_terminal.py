@@ -194,7 +194,7 @@ def test_the_reference_stands_before_those_that_agree_with_it() -> None:
     )
     sides = {"odd": ("torch",), "rest": ("subject", "jax", "differences")}
     finding = msgspec.structs.replace(example_run.GELU, odd_one_out="torch", sides=sides)
-    assert "; jax 1, differences agrees with jax, torch 2; " in terminal.entry(entry, finding)
+    assert "; jax 1, differences agree with jax, torch 2; " in terminal.entry(entry, finding)
 
 
 def test_files_are_named_from_where_the_reader_stands() -> None:
@@ -225,3 +225,24 @@ def test_noise_among_those_who_agree_costs_no_digits() -> None:
     odd = msgspec.structs.replace(example_run.GELU, odd_one_out="torch", sides=sides)
     entry = msgspec.structs.replace(entry, values={"subject": 0.25, "differences": 0.25 + 1e-13, "torch": 0.2500001})
     assert terminal.entry(entry, odd).startswith("0.weight[0,0] = 0.25; differences 0.25, torch 0.2500001; off by")
+
+
+def test_an_oracle_that_a_broken_subject_kept_from_being_asked_is_not_missing() -> None:
+    torch = (OracleRecord(name="torch", answered=0),)
+    broken = with_run(example_run.FAILING, oracles=torch, verdicts={"BROKE_CONTRACT": 400})
+    assert "is missing" not in plain(broken)
+    assert "is missing" in plain(with_run(broken, verdicts={"BROKE_CONTRACT": 399, "UNCHECKED": 1}))
+
+
+def test_a_diagnosis_does_not_repeat_the_message() -> None:
+    said = "your loss is 0.5 × sse: pass scale=0.5"
+    text = plain(with_finding(verdict="FORWARD_DISAGREES", message=said, diagnosis=(said, "ruled out: factor")))
+    assert text.count(said) == 1
+    assert "  likely  as said above       ruled out: factor\n" in text
+
+
+def test_the_summary_is_one_line() -> None:
+    assert terminal.summary(example_run.FAILING) == (
+        "FAILED  3 distinct disagreements (42 cases) · 123 entries undecidable · 41 s · exit 1: "
+        "cases with a failing verdict: 1 BROKE_CONTRACT, 41 DISAGREES\n"
+    )

@@ -65,7 +65,7 @@ def _agreement(run: Run) -> str:
     compared = words.count(run.entries.compared, "gradient entry", "gradient entries")
     return (
         f"{run.subject} agrees with {names}{but}: {compared} compared over {words.count(run.cases, 'architecture')}, "
-        f"{words.percent(run.entries.informative, run.entries.compared)} of them informative."
+        f"{words.percent(run.entries.resolved, run.entries.compared)} of them informative."
     )
 
 
@@ -154,9 +154,9 @@ def _odd_one(finding: Finding) -> str:
 def _few_informative(run: Run) -> list[str]:
     """Fewer than half: then the run says less than it leaves open."""
     entries = run.entries
-    if not entries.compared or 2 * entries.informative >= entries.compared:
+    if not entries.compared or 2 * entries.resolved >= entries.compared:
         return []
-    share = words.percent(entries.informative, entries.compared)
+    share = words.percent(entries.resolved, entries.compared)
     return [f"Only {share} of {entries.compared:,} entries are informative: less was seen than was left open."]
 
 
