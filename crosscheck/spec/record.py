@@ -62,7 +62,8 @@ class Entries(Record, frozen=True):
 class Resolution(Record, frozen=True):
     """Relative size of the smallest bug that would certainly have been seen, over entries, by dtype.
 
-    `histogram` counts entries by decade: the key "-14" counts resolutions in [1e-14, 1e-13).
+    `histogram` counts entries by decade: the key "-14" counts resolutions in [1e-14, 1e-13); the first and the
+    last one, "-17" and "0", take in what lies beyond.
     """
 
     dtype: str

@@ -170,7 +170,7 @@ class Tally:
             decades: Counter[str] = Counter()
             for place, count in bins.items():
                 if place < WORST:
-                    decades[str(place // BINS)] += count
+                    decades[str(min(max(place // BINS, FINEST), COARSEST))] += count
             finite = {k: v for k, v in bins.items() if k < WORST}
             result.append(
                 Resolution(
@@ -230,6 +230,8 @@ def _roles(op: str) -> tuple[str, ...]:
     return (*params, "input")
 
 
+# The histogram's ends: float64 resolves no finer than the first, and from the last on nothing is seen.
+FINEST, COARSEST = -17, 0
 # Above any finite resolution that is counted.
 WORST = 400 * BINS
 

@@ -12,8 +12,6 @@ from crosscheck.oracles.torch_autograd import GAPS, TorchAutograd, gradients
 from crosscheck.spec import OPS, Case, Oracle, Rigour, SpecError, parse
 from crosscheck.spec.errors import OracleCrashed, OracleUnavailable
 
-pytestmark = pytest.mark.torch
-
 SMALL = "x[3,5] -> dense(5) -> tanh -> dense(3) -> softmax_cross_entropy"
 
 

@@ -9,8 +9,6 @@ from scipy import special
 from crosscheck.oracles.torch_autograd import GAPS, gradients
 from crosscheck.spec import OPS, Case, parse
 
-pytestmark = pytest.mark.torch
-
 POINTS = 3
 # A central difference with this step is good to about 1e-10; 1e-6 is far above that and far below any bug.
 STEP = 1e-5

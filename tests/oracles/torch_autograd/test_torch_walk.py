@@ -8,8 +8,6 @@ import pytest
 from crosscheck.oracles.torch_autograd import gradients
 from crosscheck.spec import Case, Gradients, parse
 
-pytestmark = pytest.mark.torch
-
 NET = "x[3,5] -> dense(5) -> tanh -> dense(3) -> gelu -> dense(2) -> softmax_cross_entropy"
 
 
