@@ -15,7 +15,7 @@ TESTS = ("pytest>=8", "pytest-xdist>=3.5", "jsonschema>=4.20")
 
 def _install(session: nox.Session, *packages: str, extras: str = "all") -> None:
     """crosscheck with its frameworks; the pins keep PyTorch a build for the CPU."""
-    session.install(*PINS, "-e", f".[{extras}]", *packages)
+    session.install(*PINS, "-e", f".[{extras}]" if extras else ".", *packages)
 
 
 @nox.session

@@ -127,7 +127,7 @@ def _about(run_file: RunFile) -> tuple[tuple[str, str], ...]:
         ("Architectures", f"{run.cases:,}"),
         ("Points", f"{run.points:,}"),
         ("Entries compared", f"{run.entries.compared:,}"),
-        ("Informative", words.percent(run.entries.informative, run.entries.compared)),
+        ("Informative", words.percent(run.entries.resolved, run.entries.compared)),
         ("Seed", str(run.seed)),
         ("Profile", run.profile),
         ("Took", words.duration(measured.seconds)),

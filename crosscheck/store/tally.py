@@ -51,7 +51,7 @@ class PairTally:
         largest = np.broadcast_to(size.max(axis=tuple(range(1, size.ndim)), keepdims=True), size.shape)[asked]
         with np.errstate(all="ignore"):
             in_bounds = np.where(b > 0, e / b, np.where(e > 0, np.inf, 0.0))
-            in_ulps = np.where(largest > 0, e / (largest * unit), np.where(e > 0, np.inf, 0.0))
+            in_ulps = e[largest > 0] / (largest[largest > 0] * unit)
         self.worst_bounds = _worst(self.worst_bounds, in_bounds)
         self.worst_ulps = _worst(self.worst_ulps, in_ulps)
 
