@@ -42,10 +42,26 @@ class Kind:
     rule: str | None
 
     @classmethod
-    def of(cls, judgement: Judgement) -> Kind:
+    def of(cls, judgement: Judgement) -> tuple[Kind, ...]:
+        """The failures that a judgement holds; none where the verdict is no failure.
+
+        A wrong forward and a backward that does not match it are two.
+        """
+        if judgement.verdict not in FAILING:
+            return ()
         rule = judgement.contract.rule if judgement.contract is not None else None
         odd = judgement.odd_one_out if judgement.verdict is Verdict.ORACLE_DISAGREES else None
-        return cls(judgement.verdict, odd, rule)
+        kinds = [cls(judgement.verdict, odd, rule)]
+        if judgement.verdict is Verdict.FORWARD_DISAGREES and _backward_is_wrong_too(judgement):
+            kinds.append(cls(Verdict.DISAGREES, None, None))
+        return tuple(kinds)
+
+
+def _backward_is_wrong_too(judgement: Judgement) -> bool:
+    """Beside a wrong forward: its own loss's differences say so, or the gradients rescaled by a constant."""
+    own = any(t.count(Status.DISAGREE) for t in judgement.own.values())
+    rescaled = judgement.forward is not None and judgement.forward.ratio is not None
+    return own or (rescaled and any(t.count(Status.DISAGREE) for t in judgement.tensors.values()))
 
 
 @dataclass(frozen=True)
@@ -123,10 +139,8 @@ def _one(source: Source, index: int, subject: Subject, witnesses: Witnesses, res
         return False
     factor = ratio.constant_ratio(judgement)
     equals = ratio.named(factor, case.architecture) if factor is not None else frozenset()
-    failure = Failure(
-        index, Kind.of(judgement), frozenset(case.architecture.ops), describe.severity(judgement), factor, equals
-    )
-    result.failures.append(failure)
+    ops, severity = frozenset(case.architecture.ops), describe.severity(judgement)
+    result.failures += [Failure(index, kind, ops, severity, factor, equals) for kind in Kind.of(judgement)]
     return judgement.verdict is not Verdict.ORACLE_DISAGREES
 
 
@@ -193,7 +207,7 @@ def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnes
     """The smallest case of the same kind, with the one point that shows it where one suffices."""
 
     def alike(case: Case) -> bool:
-        return Kind.of(check(case, subject, witnesses)) == failure.kind
+        return failure.kind in Kind.of(check(case, subject, witnesses))
 
     case = source.shrink(failure.index, alike, SHRINK_EVALUATIONS)
     for point in range(case.n_points if case.n_points > 1 else 0):
@@ -217,11 +231,16 @@ def describe_finding(
     case: Case, judgement: Judgement, subject: Subject, witnesses: Witnesses, failures: list[Failure]
 ) -> Finding:
     """The finding that a judgement makes, without file names."""
+    kind = failures[0].kind
+    backward = kind.verdict is Verdict.DISAGREES
     where = describe.culprit(case.architecture, judgement)
-    identity = case.key[:6]
+    if kind.verdict is Verdict.FORWARD_DISAGREES:
+        where = describe.Culprit(None, None, case.architecture.loss.op)
+    # A wrong forward and a wrong backward may have one smallest case: two findings, two names.
+    identity = case.key[:6] + ("b" if backward and judgement.verdict is not kind.verdict else "")
     return Finding(
         id=identity,
-        verdict=judgement.verdict.name,
+        verdict=kind.verdict.name,
         count=len(failures),
         first_index=min(f.index for f in failures),
         architecture=str(case.architecture),
@@ -232,12 +251,12 @@ def describe_finding(
         op=where.op,
         odd_one_out=judgement.odd_one_out,
         sides=describe.sides(judgement, where.tensor),
-        message=describe.message(judgement, where),
-        entries=describe.entries(judgement, where.tensor),
-        diagnosis=tuple(_diagnosis(judgement, failures)),
+        message=describe.message(judgement, where, backward=backward),
+        entries=describe.entries(judgement, where.tensor, backward=backward),
+        diagnosis=tuple(_diagnosis(judgement, failures)) if backward else (),
         terms=(),
         deviation=_deviation(judgement),
-        taylor=_taylor(case, judgement, subject, witnesses, where.tensor),
+        taylor=_taylor(case, judgement, subject, witnesses, where.tensor) if backward else None,
         case_file=None,
         worst_case_file=None,
         worst_architecture=None,
@@ -246,10 +265,6 @@ def describe_finding(
 
 
 def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
-    if judgement.forward is not None and judgement.forward.disagrees and judgement.forward.message:
-        yield judgement.forward.message
-    if judgement.verdict is Verdict.ORACLE_DISAGREES:
-        return
     with_ratio = [f for f in failures if f.ratio is not None]
     if not with_ratio:
         return
@@ -272,10 +287,12 @@ def _taylor(
     """The Taylor slope with the claimed gradient and with a reference's, along a random signed direction."""
     if tensor is None or judgement.claimed is None or tensor not in judgement.claimed:
         return None
-    if judgement.verdict not in (Verdict.DISAGREES, Verdict.FORWARD_DISAGREES):
-        return None
+    forward = judgement.forward is not None and judgement.forward.disagrees
+    if forward and judgement.forward is not None and judgement.forward.ratio is None:
+        return None  # gradients of another loss than that of the witnesses
     exact = case.astype("float64")
-    own = isinstance(subject, HasLoss) and case.dtype == "float64"
+    # Rescaled gradients belong to the loss that was asked for, others to the subject's own.
+    own = isinstance(subject, HasLoss) and case.dtype == "float64" and not forward
     function = own_loss(exact, subject) if own and isinstance(subject, HasLoss) else sound_loss(exact)
     point = _wrong_point(judgement, tensor)
     base = exact.params[tensor] if tensor in exact.params else exact.inputs[tensor]

@@ -66,14 +66,17 @@ def severity(judgement: Judgement) -> float:
     return worst
 
 
-def entries(judgement: Judgement, first: str | None) -> tuple[EntryRecord, ...]:
-    """The worst entries, those of the tensor `first` leading; the loss itself where the forward disagrees."""
+def entries(judgement: Judgement, first: str | None, *, backward: bool = False) -> tuple[EntryRecord, ...]:
+    """The worst entries, those of the tensor `first` leading.
+
+    The loss itself leads where the forward disagrees, unless it is the `backward` that is told of.
+    """
     tensors = dict(judgement.tensors)
     for name, tensor in judgement.own.items():
         if not (name in tensors and _wrong(tensors[name]).any()):
             tensors[name] = tensor
     found: list[tuple[bool, float, EntryRecord]] = []
-    if judgement.forward is not None and judgement.forward.disagrees:
+    if judgement.forward is not None and judgement.forward.disagrees and not backward:
         found += [(True, np.inf, e) for _, e in _worst_of(judgement.forward.losses, 2)]
     for name, tensor in tensors.items():
         found += [(name == first, size, e) for size, e in _worst_of(tensor, MOST_ENTRIES)]
@@ -132,11 +135,11 @@ def sides(judgement: Judgement, tensor: str | None) -> dict[str, tuple[str, ...]
     return {"the subject": ("subject", *beside), "against it": against}
 
 
-def message(judgement: Judgement, where: Culprit) -> str:
-    """One sentence that says what is wrong."""
+def message(judgement: Judgement, where: Culprit, *, backward: bool = False) -> str:
+    """One sentence that says what is wrong; of the gradients where it is the `backward` that is told of."""
     if judgement.contract is not None:
         return str(judgement.contract)
-    if judgement.forward is not None and judgement.forward.disagrees:
+    if judgement.forward is not None and judgement.forward.disagrees and not backward:
         return judgement.forward.message or "the losses differ"
     place = f"the gradient of {where.tensor}" if where.tensor else "the loss"
     if _only_own(judgement, where.tensor):

@@ -82,13 +82,6 @@ def test_a_numpy_scalar_is_the_gradient_of_a_scalar() -> None:
     assert found.inputs["x"].shape == ()
 
 
-def test_a_param_may_be_called_like_an_input() -> None:
-    text = "x[3,4] -> dense(2, weight=@x, bias=@b) -> sse"
-    found = checked_point((0.0, {"x": np.ones((2, 4)), "b": np.ones(2)}), case_of(text), 0)
-    assert list(found.params) == ["x", "b"]
-    assert found.inputs == {}
-
-
 ANSWER = "an answer is (loss, gradients), a number and a dict of NumPy arrays by key, or a Gradients"
 LOSS = "a loss is one real number: a float, a NumPy scalar or a 0-d array"
 KEYS = "the keys are 0.weight, 0.bias, 2.weight, 2.bias, and x where the input's gradient is given"
