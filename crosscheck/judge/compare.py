@@ -133,7 +133,8 @@ def resolved(bound: Floats, values: Array, point_scale: Floats) -> Floats:
     """Relative size of a bug that would certainly have been seen: 2 · bound / the entry.
 
     Where the entry is lost in its bound, against the tensor's largest one; where that is, against the
-    point's. Zero everywhere resolves nothing.
+    point's, which is the largest gradient of any tensor or node: a unit that is dead blocks a signal of that
+    size. Zero everywhere resolves nothing.
     """
     axes = tuple(range(1, values.ndim))
     trailing = (-1,) + (1,) * len(axes)

@@ -60,7 +60,7 @@ def judge(
     own = bounds["subject"]
     parted = own.parted
     forward, claimed = _forward(case, claimed, references, bounds, deviating)
-    scale = _point_scale(references, case.n_points)
+    scale = np.maximum(_point_scale(references, case.n_points), own.signal)
     tensors: dict[str, TensorJudgement] = {}
     for name, values in claimed.tensors():
         subject = Party("subject", values, own.gradients[name])

@@ -67,12 +67,13 @@ class Bound:
 
     `gradients` has the shapes of the gradients compared; infinite where a sample overflowed. `parted` (P,)
     marks the points at which a comparison could not be decided: a kink, a tie. `loss_spread` (P,) is σ of
-    the loss.
+    the loss, `signal` (P,) the largest |∂C/∂(a node's output)|: what a gradient of zero is small against.
     """
 
     gradients: Gradients
     parted: Bools
     loss_spread: Floats
+    signal: Floats
 
 
 @dataclass(frozen=True)

@@ -46,12 +46,14 @@ class PairTally:
         e, b = errors[asked], bounds[asked]
         self.comparisons += e.size
         self.disagreements += int(np.count_nonzero(~(e <= b)))
-        # Ulps of the tensor's largest entry: a cancelled entry has none of its own to speak of.
+        # Ulps of the tensor's largest entry: a cancelled entry has none of its own to speak of, and a tensor
+        # that is lost in its bound has none at all.
         size = np.abs(values.astype(np.float64))
         largest = np.broadcast_to(size.max(axis=tuple(range(1, size.ndim)), keepdims=True), size.shape)[asked]
         with np.errstate(all="ignore"):
             in_bounds = np.where(b > 0, e / b, np.where(e > 0, np.inf, 0.0))
-            in_ulps = e[largest > 0] / (largest[largest > 0] * unit)
+            clear = largest > b
+            in_ulps = e[clear] / (largest[clear] * unit)
         self.worst_bounds = _worst(self.worst_bounds, in_bounds)
         self.worst_ulps = _worst(self.worst_ulps, in_ulps)
 

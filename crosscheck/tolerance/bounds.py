@@ -59,7 +59,7 @@ def bound(
     rounding = Rounding.of(dtype, key or case.key, samples, case.n_points)
     with np.errstate(all="ignore"):
         noisy = _run(case, rows, rounding)
-        centre = network.gradients(case.astype("float64"), rows)
+        centre = network.gradients(case.astype("float64"), rows, by_node=True)
         floor = SMALLEST * _smallest(case, dtype, model)
         # What a parted branch does to an entry is no rounding, and is not scaled back like one.
         scale = np.where(rounding.parted, 1.0, FORMATS[dtype].scale)
@@ -78,7 +78,16 @@ def bound(
             by_param={k: widen(k, v) for k, v in centre.by_param.items()},
             by_input={k: widen(k, v) for k, v in centre.by_input.items()},
         )
-    return Bound(gradients, rounding.parted, loss_spread)
+    return Bound(gradients, rounding.parted, loss_spread, _signal(centre))
+
+
+def _signal(centre: Gradients) -> Floats:
+    """The largest finite |∂C/∂(a node's output)| of each point."""
+    result = np.zeros(len(centre.loss))
+    for values in centre.by_node.values():
+        size = np.abs(values.reshape(len(values), -1))
+        result = np.maximum(result, np.where(np.isfinite(size), size, 0.0).max(axis=1, initial=0.0))
+    return result
 
 
 def _smallest(case: Case, dtype: str, model: str | None) -> float:
@@ -122,7 +131,9 @@ def spread(samples: Array, centre: Array) -> Floats:
     deviation = np.abs(samples - centre)
     largest = deviation.max(axis=0)
     unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    result = unit * np.sqrt(np.square(deviation / unit).mean(axis=0))
+    # Samples last and contiguous: the order of this sum must not depend on how many points there are.
+    squares = np.ascontiguousarray(np.moveaxis(np.square(deviation / unit), 0, -1))
+    result = unit * np.sqrt(squares.mean(axis=-1))
     return np.where(np.isfinite(result), result, np.inf)
 
 
@@ -130,10 +141,8 @@ def _run(case: Case, rows: Rows, rounding: Rounding) -> dict[str, Array]:
     """Samples of the loss and of every gradient, (K, P, …), by name; what the loss does not reach is absent."""
     architecture = case.architecture
     params = {k: rounding.array(v) for k, v in case.params.items()}
-    inputs = {
-        i.name: rounding.array(case.inputs[i.name]) if i.dtype == "float" else case.inputs[i.name][np.newaxis]
-        for i in architecture.inputs
-    }
+    # Integer and boolean inputs too: they take part as numbers, and what follows from them is rounded.
+    inputs = {k: rounding.array(v) for k, v in case.inputs.items()}
     # Float targets too: a gradient that is nothing but a scaled target is still rounded.
     floating = architecture.target_dtype == "float"
     targets = rounding.array(case.targets) if floating else case.targets[np.newaxis]
