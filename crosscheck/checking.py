@@ -116,7 +116,7 @@ def testify(case: Case, witnesses: Witnesses, bounds: Mapping[str, Bound], clock
             continue
         with clock.part(oracle.name):
             references[oracle.name] = oracle.references(case)
-    if witnesses.differences:
+    if witnesses.differences and _tensors(case):
         with clock.part(DIFFERENCES):
             exact = case.astype("float64")
             ask = ridders.a_sample(exact, _tensors(case), DIFFERENCED_ENTRIES)
@@ -240,6 +240,7 @@ def _patched(bound_: Bound, more: Bound, points: list[int]) -> Bound:
         ),
         patch(bound_.parted, more.parted),
         patch(bound_.loss_spread, more.loss_spread),
+        bound_.signal,
     )
 
 
@@ -252,7 +253,7 @@ def _differences_of_suspects(
 ) -> dict[str, Reference]:
     """Every suspect entry is differenced, also where only a sample of the entries was."""
     result = dict(references)
-    if not witnesses.differences:
+    if not witnesses.differences or not _tensors(case):
         return result
     exact = case.astype("float64")
     first = ridders.a_sample(exact, _tensors(case), DIFFERENCED_ENTRIES)

@@ -33,6 +33,15 @@ SELU_SCALE = 1.0507009873554805
 GELU_K = math.sqrt(2.0 / math.pi)
 GELU_A = 0.044715
 INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+# 2k and 2kA as a number of the format and what it lacks, to twice the format's precision
+LINEAR = {
+    "float64": (1.5957691216057308, -9.96930880911092e-17),
+    "float32": (1.5957691669464111, -4.534068042105272e-08),
+}
+CUBIC = {
+    "float64": (0.07135481627260025, -6.175149918155315e-19),
+    "float32": (0.07135481387376785, 2.3988323959931355e-09),
+}
 
 
 def sigmoid_slope(z: Array) -> Array:
@@ -78,22 +87,32 @@ def mish_slope(z: Array) -> Array:
     h = np.exp(-0.5 * a)
     e = h * h
     D = 1.0 + 2.0 * e * (1.0 + e)
-    above = ((1.0 + 2.0 * e) + 4.0 * a * (e * e * (1.0 + e)) / D) / D
+    above = ((1.0 + 2.0 * e) + 4.0 * (a * e) * (e * (1.0 + e)) / D) / D
     v = 1.0 + (e + 0.5 * e * e)
     below = h * (h * (((1.0 - a) + 0.5 * e * (1.0 + a * e / v)) / v))
     return np.where(z >= 0, above, below)
 
 
-def gaussian(a: Array) -> Array:
-    """φ(a) = exp(-a²/2)/√(2π) for a ≥ 0, with a² exact as the sum of two numbers."""
-    a = np.minimum(a, 40.0)  # φ is zero from 39 on, and the splitting below must not overflow
-    split = 134217729.0 if a.dtype == np.float64 else 4097.0
-    c = split * a
+def product(a: Array, b: Array) -> tuple[Array, Array]:
+    """a · b as the sum of two numbers, exactly (Dekker 1971)."""
+    p = a * b
+    (a, a_rest), (b, b_rest) = _halves(a), _halves(b)
+    return p, ((a * b - p) + a * b_rest + a_rest * b) + a_rest * b_rest
+
+
+def _halves(a: Array) -> tuple[Array, Array]:
+    """Each half short enough that products of halves are exact."""
+    c = (134217729.0 if a.dtype == np.float64 else 4097.0) * a
     high = c - (c - a)
-    low = a - high
-    p = a * a
-    rest = ((high * high - p) + 2.0 * high * low) + low * low
-    return INV_SQRT_2PI * (np.exp(-0.5 * p) * (1.0 - 0.5 * rest))
+    return high, a - high
+
+
+def gaussian(a: Array, factor: Array = 1.0) -> Array:
+    """factor · φ(a), φ(a) = exp(-a²/2)/√(2π) for a ≥ 0, with a² exact as the sum of two numbers."""
+    a = np.minimum(a, 60.0)  # h is zero from 55 on, and the splitting must not overflow
+    p, rest = product(a, a)
+    h = np.exp(-0.25 * p)  # exp(-a²/2) = h² underflows before factor · φ does
+    return h * (h * (INV_SQRT_2PI * (1.0 - 0.5 * rest) * factor))
 
 
 def mills(a: Array) -> Array:
@@ -105,20 +124,23 @@ def gelu(z: Array, approximate: str) -> Array:
     if approximate == "tanh":
         return z * special.expit(2.0 * _gelu_argument(z))
     a = abs(z)
-    tail = gaussian(a) * mills(a)
+    tail = gaussian(a, mills(a))
     return z * np.where(z >= 0, 1.0 - tail, tail)
 
 
 def gelu_slope(z: Array, approximate: str) -> Array:
     a = abs(z)
     if approximate == "tanh":
-        u = _gelu_argument(a)
-        e = np.exp(-2.0 * u)
+        u2, rest, cubic = _gelu_exponent(a)
+        h = np.exp(-0.5 * u2)
+        e = h * h * (1.0 - rest)
         d = 1.0 + e
         # 2 z u' = 2u + 4kA z³, where u = k(z + Az³)
-        w = 2.0 * u + 4.0 * GELU_K * GELU_A * _cube(a)
-        return np.where(z >= 0, (1.0 + e * (1.0 + w)) / (d * d), e / d * (((1.0 - w) + e) / d))
-    q = gaussian(a) * (mills(a) - a)
+        w = u2 + 2.0 * cubic
+        f = ((1.0 - w) + e) / (d * d)
+        below = h * (h * (f - f * rest))
+        return np.where(z >= 0, (1.0 + e * (1.0 + w)) / (d * d), below)
+    q = gaussian(a, mills(a) - a)
     return np.where(z >= 0, 1.0 - q, q)
 
 
@@ -130,6 +152,24 @@ def _cube(z: Array) -> Array:
 
 def _gelu_argument(z: Array) -> Array:
     return GELU_K * (z + GELU_A * _cube(z))
+
+
+def _gelu_exponent(a: Array) -> tuple[Array, Array, Array]:
+    """2u = 2ka + 2kAa³ for a ≥ 0 as the sum of two numbers, and 2kAa³: exp(-2u) multiplies an error of 2u by 2u."""
+    a = np.minimum(a, 1e3)  # exp(-2u) is zero from 22 on
+    square, square_rest = product(a, a)
+    cube, cube_rest = product(square, a)
+    (linear, l), (cubic, c) = _times(a, 0.0 * a, LINEAR), _times(cube, cube_rest + square_rest * a, CUBIC)
+    total = cubic + linear
+    part = total - cubic
+    return total, ((cubic - (total - part)) + (linear - part)) + (l + c), cubic
+
+
+def _times(a: Array, rest: Array, constants: dict[str, tuple[float, float]]) -> tuple[Array, Array]:
+    """(a + rest) · (constant + its rest), as the sum of two numbers."""
+    high, low = constants[a.dtype.name]
+    p, q = product(a, 0.0 * a + high)
+    return p, q + (a * low + rest * high)
 
 
 def elu(z: Array, alpha: float) -> Array:

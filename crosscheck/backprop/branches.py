@@ -17,6 +17,7 @@ from crosscheck.spec.op import Shape
 from crosscheck.spec.ops import op_named
 
 
+@np.errstate(over="ignore")  # a scalar would warn that 2⁶⁴ was passed; an array does not
 def signature(tape: Tape) -> NDArray[np.uint64]:
     """One integer for each network of the stack, shape of the leading axes."""
     architecture = tape.architecture

@@ -47,7 +47,8 @@ def forward(
     targets: Array,
     rows: Rows = ROWS,
 ) -> Tape:
-    """Run the network; `Tape.loss` has the leading axes alone."""
+    """Run the network; `Tape.loss` has the leading axes alone. Integer and boolean inputs take part as numbers."""
+    inputs = _as_numbers(params, inputs, targets)
     outputs: list[Array] = []
     for i, node in enumerate(architecture.nodes):
         given = tuple(outputs[k] if k >= 0 else inputs[architecture.inputs[-k - 1].name] for k in node.inputs)
@@ -74,6 +75,13 @@ def backward(tape: Tape, rows: Rows = ROWS) -> tuple[dict[str, Array], dict[int,
             key = node.params[role]
             by_param[key] = by_param[key] + d if key in by_param else d
     return by_param, by_link
+
+
+def _as_numbers(params: Mapping[str, Array], inputs: Mapping[str, Array], targets: Array) -> Mapping[str, Array]:
+    """The inputs in the dtype of what is floating; float64 where nothing is."""
+    arrays = (*params.values(), *inputs.values(), targets)
+    dtype = next((a.dtype for a in arrays if a.dtype.kind == "f"), np.dtype(np.float64))
+    return {k: a if a.dtype.kind == "f" else a.astype(dtype) for k, a in inputs.items()}
 
 
 def _site(architecture: Architecture, node: Node, out: Shape) -> Site:

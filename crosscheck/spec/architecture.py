@@ -11,12 +11,11 @@ import msgspec
 
 from crosscheck.spec.errors import SpecError
 from crosscheck.spec.frozen import FrozenDict
-from crosscheck.spec.op import Shape, Value
+from crosscheck.spec.op import LARGEST_SIZE, Shape, Value
 from crosscheck.spec.ops import op_named
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# Refused before any array is made; far above what a check can use.
-LARGEST_SIZE = 10**9
+KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*\Z")
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,15 +69,16 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
         _check_inputs(self.inputs)
         nodes = tuple(_completed(node, i, len(self.inputs)) for i, node in enumerate(self.nodes))
         msgspec.structs.force_setattr(self, "nodes", nodes)
+        _check_keys(self.nodes, {i.name for i in self.inputs})
         op = op_named(self.loss.op, "loss")
         if op.kind != "loss":
-            raise SpecError(f"loss: {op.name} is a {op.kind}, not a loss")
+            raise SpecError(f"loss: {op.name} is of kind {op.kind}, not a loss")
         _check_arity(self.loss.inputs, op.arity, f"loss ({op.name})")
         _check_links(self.loss.inputs, len(self.nodes), len(self.inputs), f"loss ({op.name})")
         attributes = op.complete(self.loss.attributes, "loss")
         loss = Loss(op=op.name, attributes=attributes, inputs=self.loss.inputs)
         msgspec.structs.force_setattr(self, "loss", loss)
-        _ = self.param_shapes, self.target_shape  # every shape rule is asked once, now
+        _ = self.node_shapes, self.param_shapes, self.target_shape  # every shape rule is asked once, now
 
     def shape_of(self, link: int) -> Shape:
         """Shape of node `link`, or of input -link - 1 where it is negative, without leading axes."""
@@ -149,7 +149,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
         """Exact inverse of `to_json`; raises SpecError for anything malformed."""
         try:
             return msgspec.json.decode(data, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise SpecError(f"architecture JSON: {error}") from None
 
     @cached_property
@@ -180,11 +180,20 @@ def _check_inputs(inputs: tuple[Input, ...]) -> None:
                 raise SpecError(f"input {item.name}: a size is a whole number from 1 to {LARGEST_SIZE:,}, not {size}")
 
 
+def _check_keys(nodes: tuple[Node, ...], inputs: set[str]) -> None:
+    for i, node in enumerate(nodes):
+        for role, key in node.params.items():
+            if not KEY.match(key):
+                raise SpecError(f"node {i} ({node.op}): {role} has the key {key!r}; a key is letters, digits, _ and .")
+            if key in inputs:
+                raise SpecError(f"node {i} ({node.op}): {role} has the key {key!r}, which is the name of an input")
+
+
 def _check_arity(inputs: tuple[int, ...], arity: tuple[int, int], place: str) -> None:
     least, most = arity
     if not least <= len(inputs) <= most:
         wanted = f"{least}" if least == most else f"{least} to {most}"
-        raise SpecError(f"{place}: has {len(inputs)} inputs, needs {wanted}")
+        raise SpecError(f"{place}: has {len(inputs)} input{'s' * (len(inputs) != 1)}, needs {wanted}")
 
 
 def _check_links(links: tuple[int, ...], before: int, inputs: int, place: str) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,11 +20,20 @@ from numpy.typing import NDArray
 
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.errors import SpecError
+from crosscheck.spec.frozen import FrozenDict
 from crosscheck.spec.op import Shape
 
 Array = NDArray[Any]
 DTYPES = ("float64", "float32")
 CASE_FORMAT = "crosscheck-case-1"
+# What zipfile and zlib raise for archives that are broken, truncated or encrypted.
+BROKEN_ARCHIVE = (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+# The .npy header of a C-ordered array, format 1.0, as NumPy writes it.
+ARRAY = re.compile(
+    rb"\x93NUMPY\x01\x00..{'descr': '(?P<dtype><f8|<f4|<i8|\|b1|\|u1)', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>[0-9, ]{0,60})\), } *\n",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +68,7 @@ class Case:
     aims_at_kinks: bool = False
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise SpecError(f"case: dtype is {self.dtype!r}, must be one of {', '.join(DTYPES)}")
+        _check_dtype(self.dtype)
         architecture = self.architecture
         if set(self.params) != set(architecture.param_shapes):
             raise SpecError(
@@ -81,7 +92,7 @@ class Case:
         }
         targets = self._checked(self.targets, architecture.target_dtype, architecture.target_shape, points, "targets")
         self._check_classes(targets)
-        for name, value in (("params", params), ("inputs", inputs), ("targets", targets)):
+        for name, value in (("params", FrozenDict(params)), ("inputs", FrozenDict(inputs)), ("targets", targets)):
             object.__setattr__(self, name, value)
 
     def _checked(self, array: object, dtype: str, shape: Shape, points: int, place: str) -> Array:
@@ -104,6 +115,14 @@ class Case:
         if targets.size and not (targets.min() >= 0 and targets.max() < classes):
             wrong = targets[(targets < 0) | (targets >= classes)].flat[0]
             raise SpecError(f"case: targets hold class {wrong}, the loss has classes 0 to {classes - 1}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Made anew: an array that was pickled or copied comes back writable.
+        params, inputs = dict(self.params), dict(self.inputs)
+        return (
+            Case,
+            (self.architecture, params, inputs, self.targets, self.dtype, self.family, self.aims_at_kinks),
+        )
 
     @property
     def n_points(self) -> int:
@@ -130,21 +149,20 @@ class Case:
         )
 
     def astype(self, dtype: str) -> Case:
-        """The same numbers in another dtype: exact from float32 to float64, rounded the other way."""
-        kind = np.dtype(dtype)
+        """The same numbers in another dtype: exact from float32 to float64, rounded the other way.
+
+        Raises SpecError where a number is too large for the dtype.
+        """
+        _check_dtype(dtype)
 
         def cast(array: Array) -> Array:
-            return array.astype(kind) if array.dtype.kind == "f" else array
+            return array.astype(np.dtype(dtype)) if array.dtype.kind == "f" else array
 
-        return Case(
-            self.architecture,
-            {k: cast(a) for k, a in self.params.items()},
-            {k: cast(a) for k, a in self.inputs.items()},
-            cast(self.targets),
-            dtype,
-            self.family,
-            self.aims_at_kinks,
-        )
+        with np.errstate(over="ignore"):  # what overflows is refused as infinite
+            params = {k: cast(a) for k, a in self.params.items()}
+            inputs = {k: cast(a) for k, a in self.inputs.items()}
+            targets = cast(self.targets)
+        return Case(self.architecture, params, inputs, targets, dtype, self.family, self.aims_at_kinks)
 
     @cached_property
     def key(self) -> str:
@@ -196,16 +214,12 @@ class Case:
     @classmethod
     def from_bytes(cls, data: bytes, place: str = "case") -> Case:
         """Inverse of `to_bytes`; never unpickles. Raises SpecError for anything malformed."""
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
-            raise SpecError(f"{place} is not a case file (.npz without pickles): {error}") from None
+        arrays = _read_members(data, place)
         if "header" not in arrays or arrays["header"].dtype != np.uint8:
             raise SpecError(f"{place} has no header; a case file holds header.npy beside its arrays")
         try:
             header = msgspec.json.decode(arrays.pop("header").tobytes(), type=_Header)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise SpecError(f"{place}, header: {error}") from None
         if header.format != CASE_FORMAT:
             raise SpecError(f"{place} has format {header.format!r}, this version reads {CASE_FORMAT!r}")
@@ -238,3 +252,38 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
     dtype: str
     family: str
     aims_at_kinks: bool
+
+
+def _check_dtype(dtype: str) -> None:
+    if dtype not in DTYPES:
+        raise SpecError(f"case: dtype is {dtype!r}, must be one of {', '.join(DTYPES)}")
+
+
+def _read_members(data: bytes, place: str) -> dict[str, Array]:
+    """The arrays of an .npz by name."""
+    arrays: dict[str, Array] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [(member.filename, archive.read(member)) for member in archive.infolist()]
+    except BROKEN_ARCHIVE as error:
+        raise SpecError(f"{place} is not a case file (an .npz without pickles): {error}") from None
+    for filename, content in members:
+        name = filename.removesuffix(".npy")
+        if name in arrays:
+            raise SpecError(f"{place} holds {name!r} twice")
+        arrays[name] = _read_array(content, f"{place}, {filename!r}")
+    return arrays
+
+
+def _read_array(content: bytes, place: str) -> Array:
+    """One array as `to_bytes` writes it. NumPy's own reader evaluates the header and allocates what it claims."""
+    found = ARRAY.match(content)
+    if not found:
+        raise SpecError(f"{place} is not an array of plain numbers as a case file holds it")
+    dtype, numbers = np.dtype(found["dtype"].decode()), content[found.end() :]
+    shape = tuple(int(size) for size in found["shape"].split(b",") if size.strip())
+    if len(numbers) != math.prod(shape) * dtype.itemsize:
+        raise SpecError(
+            f"{place} has {len(numbers)} bytes of numbers, which is not what shape {shape} of {dtype} needs"
+        )
+    return np.ndarray(shape, dtype, numbers)

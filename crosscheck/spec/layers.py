@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crosscheck.spec.errors import SpecError
-from crosscheck.spec.op import Attribute, Attributes, Op, Shape
+from crosscheck.spec.op import LARGEST_SIZE, Attribute, Attributes, Op, Shape
 
 
 def _dense_shape(attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
@@ -25,7 +25,7 @@ LAYERS: tuple[Op, ...] = (
         name="dense",
         kind="layer",
         attributes=(
-            Attribute(name="out", type="int", above=0),
+            Attribute(name="out", type="int", above=0, at_most=LARGEST_SIZE),
             Attribute(name="bias", type="bool", default=True),
         ),
         out_shape=_dense_shape,

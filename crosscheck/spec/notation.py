@@ -17,7 +17,7 @@ from typing import Literal, cast
 
 from crosscheck.spec.architecture import NAME, Architecture, Input, Loss, Node
 from crosscheck.spec.errors import SpecError
-from crosscheck.spec.op import Op, Shape, Value
+from crosscheck.spec.op import LARGEST_SIZE, Op, Shape, Value
 from crosscheck.spec.ops import op_named
 
 _INPUT = re.compile(r"(?P<name>\w+)\s*\[(?P<dims>[^\]]*)\]\s*(:\s*(?P<dtype>\w+))?\Z")
@@ -136,13 +136,16 @@ class _Reader:
                     raise SpecError(f"{place}: {argument!r} names no input and no label that stands before it")
                 links.append(self.names[argument])
             elif not equals:
-                if len(attributes) >= len(order):
-                    raise SpecError(f"{place}: {op.name} takes at most {len(order)} attributes")
+                if params or list(attributes) != order[: len(attributes)]:
+                    raise SpecError(f"{place}: {argument!r} stands after a named argument and needs a name too")
+                if len(attributes) == len(order):
+                    has = ", ".join(order) if order else "no attributes"
+                    raise SpecError(f"{place}: {argument!r} is one too many; {op.name} has {has}")
                 attributes[order[len(attributes)]] = _value(argument)
+            elif key in (params if value.startswith("@") else attributes):
+                raise SpecError(f"{place}: {key} is given twice")
             elif value.startswith("@"):
                 params[key] = value[1:]
-            elif key in attributes:
-                raise SpecError(f"{place}: {key} is given twice")
             else:
                 attributes[key] = _value(value)
         return op.complete(attributes, place), links, params
@@ -159,8 +162,8 @@ def _roles(op: Op, attributes: dict[str, Value]) -> tuple[str, ...]:
 
 
 def _size(text: str, place: str) -> int:
-    if not text.isdecimal():
-        raise SpecError(f"{place!r}: a size is a whole number from 1 up, not {text!r}")
+    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(LARGEST_SIZE)):
+        raise SpecError(f"{place!r}: a size is a whole number from 1 to {LARGEST_SIZE:,}, not {text!r}")
     return int(text)
 
 

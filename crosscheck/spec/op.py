@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,8 @@ from crosscheck.spec.errors import SpecError
 Value = bool | int | float | str
 Shape = tuple[int, ...]
 Kind = Literal["layer", "activation", "merge", "loss"]
+# Refused before any array is made; far above what a check can use.
+LARGEST_SIZE = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Attribute:
         if isinstance(value, bool):
             fits = self.type == "bool"
         elif isinstance(value, int):
-            fits = self.type in ("int", "float")
+            fits = self.type == "int" or (self.type == "float" and abs(value) <= sys.float_info.max)
         elif isinstance(value, float):
             fits = self.type == "float" and math.isfinite(value)
         else:
@@ -57,12 +60,12 @@ class Attribute:
     def rule(self) -> str:
         """The rule in words, for messages."""
         if self.choices:
-            return "one of " + ", ".join(str(c) for c in self.choices)
+            return ("one of " if len(self.choices) > 1 else "") + ", ".join(str(c) for c in self.choices)
         words = {"bool": "true or false", "int": "a whole number", "float": "a finite number"}[self.type]
         if self.above is not None:
             words += f" above {self.above:g}"
         if self.at_most is not None:
-            words += f" at most {self.at_most:g}"
+            words += f"{' and' * (self.above is not None)} at most {self.at_most:,}"
         return words
 
 

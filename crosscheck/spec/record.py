@@ -208,7 +208,10 @@ class RunFile(Record, frozen=True):
     @classmethod
     def from_json(cls, data: bytes) -> RunFile:
         """Raises msgspec.DecodeError for anything malformed or unknown."""
-        return msgspec.json.decode(data, type=cls)
+        try:
+            return msgspec.json.decode(data, type=cls)
+        except UnicodeDecodeError as error:
+            raise msgspec.DecodeError(str(error)) from None
 
 
 def schema() -> dict[str, Any]:

@@ -82,7 +82,8 @@ def _numbers(case: Case, dtype: np.dtype[Any]) -> tuple[Any, ...]:
     return (
         {key: cast(array) for key, array in case.params.items()},
         {name: cast(case.inputs[name]) for name in floating},
-        {name: cast(array) for name, array in case.inputs.items() if name not in floating},
+        # No op reads integers as indices: an integer or boolean input takes part as a number, like the others.
+        {name: array.astype(dtype) for name, array in case.inputs.items() if name not in floating},
         cast(case.targets),
     )
 
@@ -117,7 +118,7 @@ def _traced(architecture: Architecture, points: int, dtype: str) -> tuple[Any, A
     """
     kind = np.dtype(dtype)
     whole = np.dtype(np.int64 if dtype == "float64" else np.int32)
-    kinds = {"float": kind, "int64": whole, "bool": np.dtype(bool)}
+    kinds = {"float": kind, "int64": whole}
 
     def like(shape: tuple[int, ...], of: str) -> Any:
         return jax.ShapeDtypeStruct((points, *shape), kinds[of])
@@ -125,7 +126,7 @@ def _traced(architecture: Architecture, points: int, dtype: str) -> tuple[Any, A
     program, shapes = jax.make_jaxpr(loss_and_gradients(architecture), return_shape=True)(
         {key: like(shape, "float") for key, shape in architecture.param_shapes.items()},
         {i.name: like(i.shape, "float") for i in architecture.inputs if i.dtype == "float"},
-        {i.name: like(i.shape, i.dtype) for i in architecture.inputs if i.dtype != "float"},
+        {i.name: like(i.shape, "float") for i in architecture.inputs if i.dtype != "float"},
         like(architecture.target_shape, architecture.target_dtype),
     )
     return program, jax.tree_util.tree_structure(shapes)

@@ -1,0 +1,94 @@
+"""Small things to test with: cases from a text, gradients from the built-in, subjects that are wrong in one way."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from crosscheck.spec import Case, Gradients, parse, to_text
+from crosscheck.spec.op import Value
+from crosscheck.spec.ops import OPS
+from crosscheck.strategies.space import Space
+from crosscheck.strategies.values import make_case
+
+DENSE_TANH = "x[3,4] -> dense(2) -> tanh -> sse"
+
+# An input on which each op can stand alone, and what a merge joins with.
+ALONE = {"layer": "x[2,3]", "activation": "x[2,3]", "merge": "x[2,3]; u[2,3]; x", "loss": "x[2,3]"}
+
+
+def case_of(
+    text: str = DENSE_TANH,
+    *,
+    seed: int = 0,
+    family: str = "normal",
+    points: int = 3,
+    dtype: str = "float64",
+    targets: str = "any",
+) -> Case:
+    """The case of an architecture's text with numbers of a family and seed."""
+    return make_case(parse(text), family=family, seed=seed, points=points, dtype=dtype, targets=targets)
+
+
+def with_arrays(case: Case, **arrays: np.ndarray) -> Case:
+    """The case with other arrays: `params=` or `inputs=` replace by key, `targets=` whole."""
+    changed = {
+        name: {**getattr(case, name), **value} if isinstance(value, Mapping) else value
+        for name, value in arrays.items()
+    }
+    return dataclasses.replace(case, **changed)
+
+
+def text_of(op: str, **attributes: Value) -> str:
+    """The smallest architecture with this op in it: `x[2,3] -> tanh -> cotangent`."""
+    spec = OPS[op]
+    given = [f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in attributes.items()]
+    if op == "dense" and "out" not in attributes:
+        given.insert(0, "2")
+    if spec.kind == "merge":
+        given.insert(0, "u")
+    call = f"{op}({', '.join(given)})" if given else op
+    return f"{ALONE[spec.kind]} -> {call}" + ("" if spec.kind == "loss" else " -> cotangent")
+
+
+def every_variant(op: str) -> list[str]:
+    """Texts of the smallest architectures with this op, one for each choice of its attributes that is drawn."""
+    from crosscheck.strategies.architectures import choices
+
+    texts = [text_of(op, **attributes) for attributes in choices(Space.of([op]), op)]
+    return list(dict.fromkeys(to_text(parse(text)) for text in texts))
+
+
+def changed(gradients: Gradients, tensor: str, change: Callable[[np.ndarray], np.ndarray]) -> Gradients:
+    """The gradients with one tensor replaced by `change` of a copy of it."""
+    for name in ("by_param", "by_input"):
+        found = getattr(gradients, name)
+        if tensor in found:
+            return dataclasses.replace(gradients, **{name: {**found, tensor: change(np.array(found[tensor]))}})
+    raise KeyError(tensor)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong:
+    """A subject that is the built-in backprop, except for what `spoil` makes of its gradients."""
+
+    spoil: Callable[[Case, Gradients], Gradients]
+    name: str = "wrong"
+    supports: frozenset[str] = frozenset(OPS)
+    error_model: None = None
+
+    def gradients(self, case: Case) -> Gradients:
+        from crosscheck.subjects.builtin import Builtin
+
+        return self.spoil(case, Builtin().gradients(case))
+
+
+def off_by(tensor: str, factor: float) -> Wrong:
+    """The built-in with the gradient of one tensor multiplied, wherever a case has that tensor."""
+
+    def spoil(_case: Case, gradients: Gradients) -> Gradients:
+        return changed(gradients, tensor, lambda g: g * factor) if tensor in gradients else gradients
+
+    return Wrong(spoil, name=f"{tensor} × {factor:g}")
