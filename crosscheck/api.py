@@ -181,6 +181,5 @@ def _told(result: vjp.VjpResult) -> str:
         f"{worst.differences!r}; off by {abs(worst.claimed - worst.differences):.1e}, bound {worst.bound:.1e}",
     ]
     if result.ratio is not None:
-        shown = round(result.ratio) if abs(result.ratio - round(result.ratio)) < 1e-6 else result.ratio
-        lines.append(f"  likely  constant ratio: {in_words(float(shown))} × the true one")
+        lines.append(f"  likely  constant ratio: {in_words(result.ratio)} × the true one")
     return "\n".join(lines)

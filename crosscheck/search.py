@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -17,13 +17,14 @@ from crosscheck.checking import Clock, Witnesses, check, derive_bounds, own_loss
 from crosscheck.diagnosis import describe, ratio
 from crosscheck.differences.taylor import TaylorSlope, taylor
 from crosscheck.judge.compare import Status
-from crosscheck.judge.verdict import Judgement
+from crosscheck.judge.verdict import Judgement, broke
 from crosscheck.spec.case import Case
+from crosscheck.spec.errors import ContractBroken, OracleCrashed
 from crosscheck.spec.protocols import HasLoss, Subject
 from crosscheck.spec.record import Finding, Taylor, number
 from crosscheck.spec.result import Array, DeviationMet, Verdict
 from crosscheck.store.tally import Tally
-from crosscheck.strategies.by_index import Source, size
+from crosscheck.strategies.by_index import NotAgain, Source, size
 
 FAILING = (Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES, Verdict.DISAGREES, Verdict.ORACLE_DISAGREES)
 # Distinct causes that are shrunk and shown; a subject that is wrong everywhere has no more to say.
@@ -55,6 +56,10 @@ class Kind:
         if judgement.verdict is Verdict.FORWARD_DISAGREES and _backward_is_wrong_too(judgement):
             kinds.append(cls(Verdict.DISAGREES, None, None))
         return tuple(kinds)
+
+
+# A failure that is none when it is asked again.
+WAVERS = Kind(Verdict.BROKE_CONTRACT, None, "nondeterministic")
 
 
 def _backward_is_wrong_too(judgement: Judgement) -> bool:
@@ -126,9 +131,7 @@ def hunt(
 def _one(source: Source, index: int, subject: Subject, witnesses: Witnesses, result: Hunt) -> bool:
     """Check case `index` and fold it in; True where the subject failed."""
     with result.clock.part("drawing"):
-        case = source.case(index)
-    if case is None:
-        raise ValueError(f"index {index} drew no case: the strategy refused its bytes")
+        case = _drawn(source, index)
     for name, gaps in witnesses.gaps(case).items():
         for gap in gaps:
             result.tally.add_gap(name, gap.op, gap.reason)
@@ -144,30 +147,42 @@ def _one(source: Source, index: int, subject: Subject, witnesses: Witnesses, res
     return judgement.verdict is not Verdict.ORACLE_DISAGREES
 
 
+def _drawn(source: Source, index: int) -> Case:
+    case = source.case(index)
+    if case is None:
+        raise ValueError(f"index {index} drew no case: the strategy refused its bytes")
+    return case
+
+
 @dataclass(frozen=True)
 class Shown:
     """A finding with the cases that go beside the record."""
 
     finding: Finding
     smallest: Case
-    worst: Case | None
+    worst: Case
 
 
 def findings(
-    result: Hunt, source: Source, subject: Subject, witnesses: Witnesses, most: int = MOST_FINDINGS
+    result: Hunt,
+    source: Source,
+    subject: Subject,
+    witnesses: Witnesses,
+    most: int = MOST_FINDINGS,
+    *,
+    shrink: bool = True,
 ) -> tuple[tuple[Shown, ...], int]:
-    """Shrink and describe each distinct cause; also how many failures were left unexplained beyond `most`."""
+    """Shrink and describe each distinct cause; also how many failures were left unexplained beyond `most`.
+
+    Without `shrink`, for which time may be lacking, the first failure of each kind stands for the others.
+    """
     left = sorted(result.failures, key=lambda f: (list(Verdict).index(f.kind.verdict), f.index))
     causes: list[Cause] = []
     while left and len(causes) < most:
-        first = left[0]
-        smallest = shrunk(source, first, subject, witnesses)
-        signature = _signature(smallest)
-        same = [f for f in left if f is first or (f.kind == first.kind and signature <= f.ops)]
-        causes.append(Cause(first.kind, signature, smallest, same))
-        left = [f for f in left if f not in same]
-    merged = _merged(causes)
-    return tuple(_shown(c.failures, c.smallest, source, subject, witnesses) for c in merged), len(left)
+        cause = _cause(left, source, subject, witnesses) if shrink else _unshrunk(left, left[0].kind, source)
+        causes.append(cause)
+        left = [f for f in left if f not in cause.failures]
+    return tuple(_shown(cause, source, subject, witnesses) for cause in _merged(causes)), len(left)
 
 
 @dataclass(frozen=True)
@@ -178,6 +193,26 @@ class Cause:
     signature: frozenset[str]
     smallest: Case
     failures: list[Failure]
+    minimal: bool = True
+
+
+def _cause(left: list[Failure], source: Source, subject: Subject, witnesses: Witnesses) -> Cause:
+    """What explains the first of these failures, and whichever of the others that explains too."""
+    first = left[0]
+    try:
+        smallest = shrunk(source, first, subject, witnesses)
+    except NotAgain:
+        # What has its kind may waver like it: no operation is to blame.
+        return _unshrunk(left, WAVERS, source)
+    signature = _signature(smallest)
+    same = [f for f in left if f is first or (f.kind == first.kind and signature <= f.ops)]
+    return Cause(first.kind, signature, smallest, same)
+
+
+def _unshrunk(left: list[Failure], kind: Kind, source: Source) -> Cause:
+    first = left[0]
+    same = [f for f in left if f.kind == first.kind]
+    return Cause(kind, first.ops, _drawn(source, first.index), same, minimal=False)
 
 
 def _merged(causes: list[Cause]) -> list[Cause]:
@@ -217,14 +252,29 @@ def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnes
     return case
 
 
-def _shown(same: list[Failure], smallest: Case, source: Source, subject: Subject, witnesses: Witnesses) -> Shown:
+def _shown(cause: Cause, source: Source, subject: Subject, witnesses: Witnesses) -> Shown:
+    same, smallest = cause.failures, cause.smallest
     judgement = check(smallest, subject, witnesses)
+    if same[0].kind not in Kind.of(judgement):
+        same, judgement = _wavers(same)
     worst = max(same, key=lambda f: (f.severity, -f.index))
-    worst_case = source.case(worst.index)
+    worst_case = _drawn(source, worst.index)
     finding = describe_finding(smallest, judgement, subject, witnesses, failures=same)
-    if worst_case is not None:
-        finding = msgspec.structs.replace(finding, worst_architecture=str(worst_case.architecture))
-    return Shown(finding, smallest, worst_case)
+    whole = msgspec.structs.replace(finding, minimal=cause.minimal, worst_architecture=str(worst_case.architecture))
+    return Shown(whole, smallest, worst_case)
+
+
+def _wavers(same: list[Failure]) -> tuple[list[Failure], Judgement]:
+    """Failures that are none when they are asked again: the subject is not deterministic, and that is the finding."""
+    first = same[0]
+    what = f"case {first.index} was {first.kind.verdict.name}, and is not when it is asked again"
+    if first.kind.verdict is Verdict.ORACLE_DISAGREES:
+        raise OracleCrashed(f"oracle {first.kind.odd_one_out} answers differently when asked twice: {what}")
+    contract = ContractBroken(
+        f"{what}: what the subject answers depends on what it was asked before; the same question has the same answer",
+        rule=str(WAVERS.rule),
+    )
+    return [replace(f, kind=WAVERS) for f in same], broke(contract)
 
 
 def describe_finding(

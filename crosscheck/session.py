@@ -183,7 +183,7 @@ def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = No
     drawn, ops = strategy(settings)
     source = Source(drawn, settings.seed)
     result = hunt(source, settings.subject, called.witnesses, settings.limits, progress or (lambda _n, _h: None))
-    shown, unexplained = ((), 0) if result.interrupted else _explained(result, source, settings, called)
+    shown, unexplained = _explained(result, source, settings, called)
     run = _run(settings, called, result, ops, [s.finding for s in shown], unexplained)
     measured = Measured(
         started=started.isoformat(timespec="seconds"),
@@ -196,8 +196,15 @@ def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = No
 
 
 def _explained(result: Hunt, source: Source, settings: Settings, called: Called) -> tuple[tuple[Shown, ...], int]:
+    """The findings; as they were met, where an interrupt leaves no time to shrink them."""
+    ask = (result, source, settings.subject, called.witnesses)
     with result.clock.part("shrinking"):
-        return findings(result, source, settings.subject, called.witnesses)
+        if not result.interrupted:
+            try:
+                return findings(*ask)
+            except KeyboardInterrupt:
+                result.ended, result.interrupted = "interrupted while failures were shrunk", True
+        return findings(*ask, shrink=False)
 
 
 def _run(
@@ -233,7 +240,7 @@ def _run(
 
 def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int) -> list[str]:
     said = list(called.warnings)
-    if settings.limits.examples != result.tally.cases:
+    if result.interrupted or settings.limits.examples != result.tally.cases:
         said.append(f"{result.ended}: {result.tally.cases} of {settings.limits.examples} architectures were checked")
     if unexplained:
         said.append(
@@ -252,10 +259,8 @@ def save(outcome: Outcome, folder: Path) -> Outcome:
         failures.mkdir(parents=True, exist_ok=True)
         name = f"failures/{shown.finding.id}.npz"
         shown.smallest.save(folder / name)
-        worst = None
-        if shown.worst is not None:
-            worst = f"failures/{shown.finding.id}-worst.npz"
-            shown.worst.save(folder / worst)
+        worst = f"failures/{shown.finding.id}-worst.npz"
+        shown.worst.save(folder / worst)
         kept.append(msgspec.structs.replace(shown.finding, case_file=name, worst_case_file=worst))
     run = msgspec.structs.replace(outcome.run_file.run, findings=tuple(kept))
     run_file = msgspec.structs.replace(outcome.run_file, run=run)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from crosscheck.diagnosis.ratio import common
 from crosscheck.differences.ridders import FINE, SENTINEL, STEPS, UNRESOLVED, ladder, neville, tiny_steps
 from crosscheck.judge.compare import UNINFORMATIVE, resolved
 from crosscheck.spec.errors import ContractBroken, UsageError
@@ -44,7 +45,10 @@ class VjpEntry:
 
 @dataclass(frozen=True)
 class VjpResult:
-    """What was verified: counts of entries, the median resolution, and the wrong entries, worst first."""
+    """What was verified: counts of entries, the median resolution, and the wrong entries, worst first.
+
+    `ratio` is the factor that all entries of what is wrong (an argument under a cotangent) have in common.
+    """
 
     compared: int
     informative: int
@@ -116,14 +120,15 @@ def _value(f: Callable[..., Any], arrays: tuple[Floats, ...]) -> Floats:
 
 def _products(vjp: Callable[..., Any], cotangent: Floats, arrays: tuple[Floats, ...]) -> tuple[Floats, ...]:
     answer = _called(vjp, "vjp", cotangent, *arrays)
-    if isinstance(answer, np.ndarray) and len(arrays) == 1:
+    if isinstance(answer, np.ndarray | np.generic) and len(arrays) == 1:
         answer = (answer,)
     if not isinstance(answer, tuple | list) or len(answer) != len(arrays):
         found = f"{len(answer)} values" if isinstance(answer, tuple | list) else type(answer).__name__
         wanted = f"a tuple of {len(arrays)} arrays, one for each argument of f"
         raise ContractBroken(f"vjp returned {found}, must return {wanted}", rule="type")
     for k, (d, a) in enumerate(zip(answer, arrays, strict=True)):
-        if not isinstance(d, np.ndarray):
+        # NumPy's functions of a 0-d array give a NumPy scalar.
+        if not isinstance(d, np.ndarray) and not (isinstance(d, np.generic) and a.shape == ()):
             raise ContractBroken(
                 f"vjp returned {type(d).__name__} for argument {k}, must be an array of shape {a.shape}", rule="type"
             )
@@ -259,9 +264,10 @@ def _spread(
     for c, middle in zip(cotangents, claimed, strict=True):
         squares = [np.zeros(a.shape) for a in arrays]
         for _ in range(COPIES):
-            moved = tuple(a * (1.0 + 2.0 * UNIT * generator.uniform(-1, 1, a.shape)) for a in arrays)
+            moved = tuple(np.asarray(a * (1.0 + 2.0 * UNIT * generator.uniform(-1, 1, a.shape))) for a in arrays)
             found = _products(vjp, c, moved)
-            squares = [s + np.square(d - m) for s, d, m in zip(squares, found, middle, strict=True)]
+            with np.errstate(all="ignore"):
+                squares = [s + np.square(d - m) for s, d, m in zip(squares, found, middle, strict=True)]
         # The sum over inputs of what each does: at least a few units in the last place of the answer.
         result.append([np.sqrt(s / COPIES) + 4.0 * UNIT * np.abs(m) for s, m in zip(squares, middle, strict=True)])
     return result
@@ -275,19 +281,21 @@ def _judged(
 ) -> VjpResult:
     wrong: list[tuple[float, VjpEntry]] = []
     resolutions: list[Floats] = []
-    ratios: list[float] = []
+    beside: list[tuple[Floats, Floats, Floats]] = []
     compared = informative = undecidable = not_compared = 0
     scale = max((float(np.abs(p.values).max(initial=0.0)) for p in parts), default=0.0)
     for k, part in enumerate(parts):
         not_compared += (arrays[k].size - len(part.indices)) * len(claimed)
         for c in range(len(claimed)):
             s = claimed[c][k].reshape(-1)[part.indices]
-            bound = part.radii[:, c] + MULTIPLE * spread[c][k].reshape(-1)[part.indices]
+            # A claim that is not finite has no rounding of its own: it is wrong wherever the differences are.
+            rounding = np.where(np.isfinite(s), MULTIPLE * spread[c][k].reshape(-1)[part.indices], 0.0)
+            bound = part.radii[:, c] + rounding
             r = part.values[:, c]
             asked = np.isfinite(bound) & ~part.kink
             undecidable += int(np.count_nonzero(~asked))
             compared += len(s)
-            error = np.abs(s - r)
+            error = np.abs(s - r)  # NaN fails: nothing is rejected for being beyond the bound
             bad = asked & ~(error <= bound)
             fine = resolved(bound[np.newaxis], r[np.newaxis], np.array([scale]))[0]
             resolutions.append(fine[asked])
@@ -296,8 +304,8 @@ def _judged(
                 place = tuple(int(i) for i in np.unravel_index(int(part.indices[e]), arrays[k].shape))
                 size = float(np.nan_to_num(error[e] / bound[e], nan=np.inf)) if bound[e] > 0 else math.inf
                 wrong.append((size, VjpEntry(k, place, float(s[e]), float(r[e]), float(bound[e]))))
-                if abs(r[e]) > 1e3 * bound[e]:
-                    ratios.append(float(s[e] / r[e]))
+            if bad.any():
+                beside.append((s[asked], r[asked], bound[asked]))
     wrong.sort(key=lambda item: -item[0])
     seen = np.concatenate(resolutions) if resolutions else np.zeros(0)
     seen = seen[np.isfinite(seen)]
@@ -308,13 +316,5 @@ def _judged(
         not_compared=not_compared,
         resolution=float(np.median(seen)) if seen.size else None,
         wrong=tuple(entry for _, entry in wrong),
-        ratio=_common(ratios),
+        ratio=common(beside),
     )
-
-
-def _common(ratios: list[float]) -> float | None:
-    """The ratio that all wrong entries share to six digits, if they do."""
-    if not ratios or not np.isfinite(ratios).all():
-        return None
-    middle = float(np.median(ratios))
-    return middle if all(abs(r - middle) <= 1e-6 * abs(middle) for r in ratios) else None

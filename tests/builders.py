@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from crosscheck.spec import Case, Gradients, parse, to_text
+from crosscheck.spec import Architecture, Case, Gradients, Point, Subject, parse, to_text
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.space import Space
@@ -92,3 +92,17 @@ def off_by(tensor: str, factor: float) -> Wrong:
         return changed(gradients, tensor, lambda g: g * factor) if tensor in gradients else gradients
 
     return Wrong(spoil, name=f"{tensor} × {factor:g}")
+
+
+def as_callable(subject: Subject) -> Callable[[Architecture, Point], tuple[float, dict[str, np.ndarray]]]:
+    """A subject as a user would write it: a function of one point."""
+
+    def backprop(architecture: Architecture, point: Point) -> tuple[float, dict[str, np.ndarray]]:
+        params = {k: a[np.newaxis] for k, a in point.params.items()}
+        inputs = {k: a[np.newaxis] for k, a in point.inputs.items()}
+        floats = [a.dtype.name for a in (*params.values(), *inputs.values()) if a.dtype.kind == "f"]
+        case = Case(architecture, params, inputs, point.targets[np.newaxis], floats[0])
+        found = subject.gradients(case)
+        return float(found.loss[0]), {name: a[0].copy() for name, a in found.tensors()}
+
+    return backprop

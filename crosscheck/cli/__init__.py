@@ -74,9 +74,8 @@ def run_group(args: Sequence[str] | None = None) -> int:
         return _fail(str(error), CRASHED)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody to tell.
-        sys.stderr.close()
+    except SystemExit:
+        # Whoever read our output has gone: click ends that with 1, which is a verdict here. There is nobody to tell.
         return CRASHED
     except Exception:  # noqa: BLE001  what is not foreseen is our own fault, and must not look like a verdict
         traceback.print_exc()

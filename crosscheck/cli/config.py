@@ -30,9 +30,12 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("crosscheck", {})
+        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{path}: {error}") from None
+    if not isinstance(tools, dict):
+        raise click.UsageError(f"{path}: tool must be a table")
+    table = tools.get("crosscheck", {})
     if not isinstance(table, dict):
         raise click.UsageError(f"{path}: tool.crosscheck must be a table")
     result = {}
@@ -43,6 +46,9 @@ def read(path: Path) -> dict[str, Any]:
         if not isinstance(value, types) or isinstance(value, bool):
             wanted = " or ".join(t.__name__ for t in types)
             raise click.UsageError(f"{path}, [tool.crosscheck]: {key} is {value!r}, must be of type {wanted}")
+        for item in value if isinstance(value, list) else ():
+            if not isinstance(item, str):
+                raise click.UsageError(f"{path}, [tool.crosscheck]: {key} holds {item!r}, must hold texts")
         result[name] = value
     return result
 

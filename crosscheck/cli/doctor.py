@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+WORKS = "works"
+
 
 @click.command(short_help="Which oracles, dtypes and subjects work here.")
 @click.pass_context
@@ -23,7 +25,7 @@ def doctor(ctx: click.Context) -> None:
     for name, make in session.MAKERS.items():
         try:
             said = _asked(make())
-            working += 1
+            working += said == WORKS
         except CrosscheckError as error:
             said = f"missing: {error}"
         click.echo(f"  {name:<14}{said}")
@@ -53,4 +55,4 @@ def _asked(oracle: object) -> str:
     case = Case(parse("x[1] -> sse"), {}, {"x": np.array([[3.0]])}, np.array([[0.0]]))
     answer: Oracle = oracle  # type: ignore[assignment]
     found = float(answer.references(case).gradients.by_input["x"][0, 0])
-    return "works" if found == 6.0 else f"BROKEN: d(x²)/dx at 3 is 6, it says {found!r}"
+    return WORKS if found == 6.0 else f"BROKEN: d(x²)/dx at 3 is 6, it says {found!r}"

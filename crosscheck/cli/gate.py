@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -30,7 +29,9 @@ REPORTS = Path("reports")
 @click.option(
     "--fail-on", multiple=True, type=click.Choice(list(rules.FAIL_ON)), help="Fail on this verdict too; repeatable."
 )
+@click.pass_context
 def gate(
+    ctx: click.Context,
     run: Path | None,
     min_informative: float | None,
     max_resolution: float | None,
@@ -53,7 +54,7 @@ def gate(
     for line in _lines(thresholds):
         click.echo(line)
     click.echo(f"{'PASSED' if result.code == rules.AGREE else 'FAILED'}  exit {result.code}: {result.reason}")
-    sys.exit(result.code)
+    ctx.exit(result.code)
 
 
 def _thresholds(

@@ -144,10 +144,10 @@ def _print(outcome: Outcome, page: str | None, folder: Path, options: dict[str, 
 
     from crosscheck.report import terminal
 
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
     if options["quiet"]:
-        click.echo(terminal.summary(outcome.run_file))
+        click.echo(terminal.summary(outcome.run_file), nl=False)
     else:
         text = terminal.render(outcome.run_file, width=width, color=color, report=page, folder=str(folder))
         click.echo(text, nl=False, color=color)

@@ -10,7 +10,7 @@ from crosscheck.judge.compare import Status, TensorJudgement
 from crosscheck.judge.verdict import Judgement
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.record import EntryRecord, number
-from crosscheck.spec.result import Verdict
+from crosscheck.spec.result import Floats, Verdict
 
 MOST_ENTRIES = 8
 WRONG = (Status.DISAGREE, Status.ORACLE_DISAGREES)
@@ -30,8 +30,9 @@ def culprit(architecture: Architecture, judgement: Judgement) -> Culprit:
     wrong = {n for n, t in [*judgement.tensors.items(), *judgement.own.items()] if _wrong(t).any()}
     for i in reversed(range(len(architecture.nodes))):
         node = architecture.nodes[i]
-        for key in node.params.values():
-            if key in wrong:
+        # In the order of the op's own roles: that of `node.params` is another in a case read from a file.
+        for key in architecture.param_shapes:
+            if key in wrong and key in node.params.values():
                 return Culprit(key, i, node.op)
     for name in architecture.float_inputs:
         if name in wrong:
@@ -60,9 +61,7 @@ def severity(judgement: Judgement) -> float:
         for w, against in tensor.against.items():
             hit = wrong & against
             if hit.any():
-                with np.errstate(all="ignore"):
-                    ratio = tensor.errors[w][hit] / tensor.bounds[w][hit]
-                worst = max(worst, float(np.nan_to_num(ratio, nan=np.inf).max()))
+                worst = max(worst, float(_in_bounds(tensor, w)[hit].max()))
     return worst
 
 
@@ -90,9 +89,7 @@ def _worst_of(tensor: TensorJudgement, most: int) -> list[tuple[float, EntryReco
         return []
     size = np.full(tensor.status.shape, -np.inf)
     for w, against in tensor.against.items():
-        with np.errstate(all="ignore"):
-            ratio = np.nan_to_num(tensor.errors[w] / tensor.bounds[w], nan=np.inf, posinf=1e300)
-        size = np.where(against & wrong, np.maximum(size, ratio), size)
+        size = np.where(against & wrong, np.maximum(size, _in_bounds(tensor, w)), size)
     order = np.argsort(-size, axis=None, kind="stable")[:most]
     result = []
     for flat in order:
@@ -103,9 +100,15 @@ def _worst_of(tensor: TensorJudgement, most: int) -> list[tuple[float, EntryReco
     return result
 
 
+def _in_bounds(tensor: TensorJudgement, witness: str) -> Floats:
+    """Each error in units of its bound; NaN is as bad as infinity."""
+    with np.errstate(all="ignore"):
+        return np.nan_to_num(tensor.errors[witness] / tensor.bounds[witness], nan=np.inf, posinf=1e300)
+
+
 def _entry(tensor: TensorJudgement, place: tuple[int, ...]) -> EntryRecord:
     against = [w for w in tensor.against if tensor.against[w][place]]
-    worst = max(against, key=lambda w: (np.nan_to_num(tensor.errors[w][place], nan=np.inf), w))
+    worst = max(against, key=lambda w: (_in_bounds(tensor, w)[place], w))
     values = {
         party: number(float(v[place])) if np.isfinite(tensor.own_bounds[party][place]) else None
         for party, v in tensor.values.items()

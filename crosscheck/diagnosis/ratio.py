@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 import numpy as np
 
 from crosscheck.judge.compare import Status
-from crosscheck.judge.forward import in_words
+from crosscheck.judge.forward import LARGEST_DENOMINATOR, in_words
 from crosscheck.judge.verdict import Judgement
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.result import Floats
@@ -33,35 +34,44 @@ def quantities(architecture: Architecture) -> Quantities:
     return found
 
 
+def simple(ratio: float) -> float:
+    """The simple fraction that a measured ratio is, to six digits; itself where there is none. Never 1."""
+    near = float(Fraction(ratio).limit_denominator(LARGEST_DENOMINATOR))
+    return near if near != 1.0 and abs(near - ratio) <= 1e-6 * abs(ratio) else ratio
+
+
 def constant_ratio(judgement: Judgement) -> float | None:
     """The factor c with claimed = c · reference in every decided entry of every wrong tensor; None if there is none.
 
-    Checked within the bounds of both, so that it is a statement about the gradient and not about rounding.
+    The reference of a tensor is the first witness against the subject.
     """
-    factors: list[Floats] = []
-    checks = []
+    compared = []
     for tensor in judgement.tensors.values():
         if not tensor.count(Status.DISAGREE):
             continue
-        name = next((w for w in tensor.values if w != "subject" and np.isfinite(tensor.own_bounds[w]).any()), None)
-        if name is None:
-            return None
+        name = next(w for w, hit in tensor.against.items() if hit.any())
         s, r = tensor.values["subject"].astype(np.float64), tensor.values[name].astype(np.float64)
-        bound_s, bound_r = tensor.own_bounds["subject"], tensor.own_bounds[name]
-        asked = np.isfinite(bound_s + bound_r)
-        clear = asked & (np.abs(r) > 1e3 * (bound_r + bound_s))
-        factors.append(s[clear] / r[clear])
-        checks.append((s[asked], r[asked], bound_s[asked], bound_r[asked]))
-    ratios = np.concatenate(factors) if factors else np.zeros(0)
-    if not ratios.size or not np.isfinite(ratios).all():
+        bound = tensor.own_bounds["subject"] + tensor.own_bounds[name]
+        asked = np.isfinite(bound)
+        compared.append((s[asked], r[asked], bound[asked]))
+    return common(compared)
+
+
+def common(compared: Sequence[tuple[Floats, Floats, Floats]]) -> float | None:
+    """The c with s = c · r in all of these (s, r, bound), arrays of one shape each; None if there is none.
+
+    Checked within the bounds, so that it is a statement about the gradient and not about rounding. Only
+    entries far above their bound say what c is.
+    """
+    s, r, bound = (np.concatenate([np.zeros(0), *(np.ravel(part[k]) for part in compared)]) for k in range(3))
+    clear = np.abs(r) > 1e3 * bound
+    if not clear.any() or not np.isfinite(s).all():
         return None
-    c = float(np.median(ratios))
-    # A simple number within the last digits of the median is the number that is meant.
-    c = float(round(c)) if abs(c - round(c)) < 1e-6 and round(c) else c
-    for s, r, bound_s, bound_r in checks:
-        if not (np.abs(s - c * r) <= max(abs(c), 1.0) * (bound_s + bound_r)).all():
-            return None
-    return c
+    measured = float(np.median(s[clear] / r[clear]))
+    for c in (simple(measured), measured):
+        if (np.abs(s - c * r) <= max(abs(c), 1.0) * bound).all():
+            return c
+    return None
 
 
 def named(ratio: float, architecture: Architecture) -> frozenset[str]:

@@ -42,6 +42,8 @@ UNRESOLVED = 1e-9
 STACK_LIMIT = 1_000_000
 # Both ends of a stencil may err by the working multiple of σ_f: (16 σ_f + 16 σ_f) / 2h.
 NOISE = 16.0
+# Unit roundoff of float64, in which losses are differenced.
+UNIT = 2.0**-53
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,26 +140,29 @@ def _base(case: Case, name: str) -> Array:
 def _entries(base: Array, name: str, indices: Array, function: Function, loss_spread: Floats) -> tuple[Floats, Floats]:
     """Derivative and budget, (E, P) each, of the entries at these flat indices."""
     steps = np.concatenate([ladder(0, STEPS), ladder(*SENTINEL)[[0, -1]]])
-    D, same = _central(base, name, indices, steps, function)
-    sentinel = tiny_steps(D[STEPS:], same[STEPS:], steps[STEPS:], loss_spread)
-    value, budget = neville(D[:STEPS], same[:STEPS], steps[:STEPS], loss_spread, sentinel)
+    D, same, spread = _central(base, name, indices, steps, function, loss_spread)
+    sentinel = tiny_steps(D[STEPS:], same[STEPS:], steps[STEPS:], spread[STEPS:])
+    value, budget = neville(D[:STEPS], same[:STEPS], steps[:STEPS], spread[:STEPS], sentinel)
     unresolved = (budget > UNRESOLVED * np.abs(value).max(axis=0, initial=0.0)) | ~np.isfinite(budget)
-    again = unresolved.any(axis=1)
+    fine = ladder(*FINE)
+    with np.errstate(over="ignore"):
+        # Noise grows as steps shrink: a finer answer carries that of the second of the fine steps at least.
+        no_better = budget <= NOISE * loss_spread / fine[1]
+    again = unresolved.any(axis=1) & ~no_better.all(axis=1)
     if again.any():
-        fine = ladder(*FINE)
-        D, same = _central(base, name, indices[again], fine, function)
+        D, same, spread = _central(base, name, indices[again], fine, function, loss_spread)
         mine = (sentinel[0][again], sentinel[1][again])
-        found = neville(D, same, fine, loss_spread, mine)
-        found = _best(found, second_order(D, same, fine, loss_spread, mine))
+        found = neville(D, same, fine, spread, mine)
+        found = _best(found, second_order(D, same, fine, spread, mine))
         value[again], budget[again] = _best((value[again], budget[again]), _best(found, mine))
     return value, budget
 
 
 def _deep(base: Array, name: str, indices: Array, function: Function, loss_spread: Floats) -> tuple[Floats, Floats]:
     steps = ladder(*DEEP)
-    D, same = _central(base, name, indices, steps, function)
+    D, same, spread = _central(base, name, indices, steps, function, loss_spread)
     nothing = (np.zeros_like(D[0]), np.full_like(D[0], np.inf))
-    return second_order(D, same, steps, loss_spread, nothing)
+    return second_order(D, same, steps, spread, nothing)
 
 
 def _settled(value: Floats, budget: Floats, deep: tuple[Floats, Floats]) -> Floats:
@@ -177,8 +182,13 @@ def ladder(first: int, end: int) -> Floats:
     return np.asarray(np.ldexp(FIRST_STEP, -np.arange(first, end)), np.float64)
 
 
-def _central(base: Array, name: str, indices: Array, steps: Floats, function: Function) -> tuple[Floats, Bools]:
-    """D (J, E, P), and whether both ends of the stencil lie on the branch of the middle."""
+def _central(
+    base: Array, name: str, indices: Array, steps: Floats, function: Function, loss_spread: Floats
+) -> tuple[Floats, Bools, Floats]:
+    """D (J, E, P), whether both ends of the stencil lie on the branch of the middle, and σ of the loss at the ends.
+
+    σ was derived in the middle; where an end's loss is far larger, its own last digit is what is lost.
+    """
     J, E, P = len(steps), len(indices), len(base)
     flat = base.reshape(P, -1)
     moved = np.broadcast_to(flat, (2, J, E, P, flat.shape[1])).copy()
@@ -194,7 +204,17 @@ def _central(base: Array, name: str, indices: Array, steps: Floats, function: Fu
     signature = answer.signature[1:].reshape(2, J, E, P)
     same = (signature == answer.signature[0]).all(axis=0) & np.isfinite(loss).all(axis=0)
     with np.errstate(all="ignore"):
-        return (loss[0] - loss[1]) / (up - down), same
+        spread = np.maximum(loss_spread, UNIT * np.abs(loss).max(axis=0))
+        # Where θ ± h were rounded, their middle is not θ: D is the slope there, off by f'' times the shift.
+        shift = 0.5 * ((up - middle) - (middle - down))
+        bend = ((loss[0] - answer.loss[0]) + (loss[1] - answer.loss[0])) / (h * h)
+        return (loss[0] - loss[1]) / (up - down) - np.where(shift == 0.0, 0.0, bend * shift), same, spread
+
+
+def _noise(D: Floats, steps: Floats, loss_spread: Floats) -> Floats:
+    """What the noise of the loss may do to each D (J, …); `loss_spread` is of one step, or of each."""
+    with np.errstate(all="ignore"):
+        return np.asarray(NOISE * loss_spread / steps.reshape((-1,) + (1,) * (D.ndim - 1)) * np.ones_like(D))
 
 
 def neville(
@@ -202,13 +222,13 @@ def neville(
 ) -> tuple[Floats, Floats]:
     """The best cell of the table for each function: value and budget, infinite where no cell is usable.
 
-    D (J, …) with `same` of its shape; `loss_spread` is σ of the loss, broadcast over the rest. A cell that
-    contradicts the sentinel, (value, budget), is not usable.
+    D (J, …) with `same` of its shape; `loss_spread` is σ of the loss, of D's shape or broadcast to it. A cell
+    that contradicts the sentinel, (value, budget), is not usable.
     """
     J = len(steps)
     T: list[list[Floats]] = [list(D)]
-    N: list[list[Floats]] = [[NOISE * loss_spread / h * np.ones_like(D[0]) for h in steps]]
-    noise = np.stack(N[0])
+    noise = _noise(D, steps, loss_spread)
+    N: list[list[Floats]] = [list(noise)]
     best = np.zeros_like(D[0])
     budget = np.full_like(D[0], np.inf)
     with np.errstate(all="ignore"):
@@ -239,10 +259,10 @@ def second_order(
     """Plain central differences on a ladder: |D_j - D_j+1| bounds the truncation of the smaller step."""
     best = np.zeros_like(D[0])
     budget = np.full_like(D[0], np.inf)
-    noise = np.stack([NOISE * loss_spread / h * np.ones_like(D[0]) for h in steps])
+    noise = _noise(D, steps, loss_spread)
     with np.errstate(all="ignore"):
         for j in range(len(steps) - 1):
-            total = TRUNCATION * np.abs(D[j] - D[j + 1]) + NOISE * loss_spread / steps[j + 1]
+            total = TRUNCATION * np.abs(D[j] - D[j + 1]) + noise[j + 1]
             usable = same[j] & same[j + 1] & ~(np.abs(D[j + 1] - sentinel[0]) > total + sentinel[1])
             farther = np.abs(D[j + 2 :] - D[j + 1]) > np.abs(D[j] - D[j + 1]) + noise[j + 2 :] / STRICTER
             usable &= ~(farther & same[j + 2 :]).any(axis=0)
@@ -259,5 +279,5 @@ def tiny_steps(D: Floats, same: Bools, steps: Floats, loss_spread: Floats) -> tu
     At order 2 and steps 16-fold apart its truncation is 1/255 of their difference; a quarter is allowed for.
     """
     with np.errstate(all="ignore"):
-        total = np.abs(D[0] - D[1]) / 4.0 + NOISE * loss_spread / steps[1]
+        total = np.abs(D[0] - D[1]) / 4.0 + _noise(D, steps, loss_spread)[1]
     return D[1], np.where(same[0] & same[1], total, np.inf)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def compare(
     status[~decided] = Status.UNDECIDABLE
     status[~asked] = Status.NOT_COMPARED
     explained = {w: against[w] & (errors[w] <= subject.bound + wide) for w, wide in deviating.items() if w in against}
-    odd = vote(status, witnesses, against, explained)
+    odd = vote(status, witnesses, against, explained, deviating)
     parties = (subject, *witnesses)
     return TensorJudgement(
         name,
@@ -151,11 +151,13 @@ def vote(
     witnesses: tuple[Party, ...],
     against: Mapping[str, Bools],
     explained: Mapping[str, Bools],
+    deviating: Mapping[str, Floats] = NO_DEVIATIONS,
 ) -> NDArray[np.int8]:
     """Settle, in `status`, the entries that differ; returns the index of the odd witness, -1 for none,
     -2 where several agreeing witnesses stand against the subject alone.
 
-    A difference that a known deviation of the witness explains is not held against the subject.
+    A difference that a known deviation of the witness explains is not held against the subject, nor is one
+    between two witnesses a quarrel.
     """
     odd = np.full(status.shape, -1, np.int8)
     if not witnesses:
@@ -169,6 +171,9 @@ def vote(
     if not differs.any():
         return odd
     contradicts = _contradictions(witnesses)
+    quarrels = _contradictions(
+        tuple(replace(w, bound=np.maximum(w.bound, deviating.get(w.name, 0.0))) for w in witnesses)
+    )
     supports = np.zeros(status.shape, np.int64)
     quarrel = np.zeros(status.shape, np.bool_)
     for i, w in enumerate(witnesses):
@@ -176,7 +181,7 @@ def vote(
         votes = np.zeros(status.shape, np.bool_)
         for k in range(len(witnesses)):
             votes |= agrees & stacked[k] & contradicts[i][k]
-            quarrel |= stacked[i] & stacked[k] & contradicts[i][k]
+            quarrel |= stacked[i] & stacked[k] & quarrels[i][k]
         supports += votes
     opposed = stacked.sum(axis=0)
     oracle = differs & (opposed == 1) & (supports >= 1)

@@ -63,7 +63,7 @@ def _simple(ratio: float) -> float:
 
 
 def _is_simple(ratio: float) -> bool:
-    return Fraction(ratio).limit_denominator(LARGEST_DENOMINATOR) == Fraction(ratio) or _simple(ratio) != ratio
+    return float(Fraction(ratio).limit_denominator(LARGEST_DENOMINATOR)) == ratio
 
 
 def in_words(ratio: float) -> str:

@@ -2,7 +2,7 @@
 
 The input width is carried, never drawn; what does not fit is mapped to the nearest legal choice, never
 filtered. A layer is: dense (where allowed), an activation, and perhaps a merge with an earlier output, which
-makes forks and branches; a dense layer may share the weights of an earlier one of its shape.
+makes forks and branches; a dense layer may be an earlier one again, with the same weights.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from crosscheck.spec.architecture import Architecture, Input, Loss, Node
+from crosscheck.spec.errors import SpecError
 from crosscheck.spec.op import Shape, Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.space import Space
@@ -52,7 +53,7 @@ class _Build:
 
     def layer(self, plan: LayerPlan, link: int) -> int:
         if plan.dense is not None:
-            link = self.add("dense", plan.dense, (link,), self._params(plan, link))
+            link = self._dense(plan.dense, link, share=plan.share)
         if plan.activation is not None:
             name, attributes = plan.activation
             link = self.add(name, attributes, (link,), {})
@@ -60,17 +61,17 @@ class _Build:
             link = self._merge(plan.merge, plan.partner, link)
         return link
 
-    def _params(self, plan: LayerPlan, link: int) -> dict[str, str]:
-        attributes = plan.dense or {}
-        needed = OPS["dense"].params(attributes, (self.shape(link),))
-        if plan.share:
-            for node in self.nodes:
-                if node.op == "dense" and self._needs(node) == needed:
-                    return dict(node.params)
-        return {role: f"{len(self.nodes)}.{role}" for role in needed}
+    def _dense(self, attributes: dict[str, Value], link: int, *, share: bool) -> int:
+        """A dense layer; where it shares, the first earlier one of its input's width again, if there is one.
 
-    def _needs(self, node: Node) -> dict[str, Shape]:
-        return OPS["dense"].params(node.attributes, tuple(self.shape(k) for k in node.inputs))
+        Its own width gives way: layers that agree in all sizes by chance are too rare to show a bug.
+        """
+        width = self.shape(link)[-1]
+        for node in self.nodes if share else ():
+            if node.op == "dense" and self.shape(node.inputs[0])[-1] == width:
+                return self.add("dense", dict(node.attributes), (link,), dict(node.params))
+        roles = OPS["dense"].params(attributes, (self.shape(link),))
+        return self.add("dense", attributes, (link,), {role: f"{len(self.nodes)}.{role}" for role in roles})
 
     def _merge(self, name: str, partner: int, link: int) -> int:
         """Merge with the earlier output that the index picks among those that fit; none fits: no merge."""
@@ -95,10 +96,25 @@ class _Build:
 
 
 def choices(space: Space, op: str) -> list[dict[str, Value]]:
-    """All attribute values of an op, simplest first, without a dense layer's `out`."""
+    """All legal attribute values of an op, simplest first, without a dense layer's `out`.
+
+    Raises SpecError where those that the space fixes leave none.
+    """
     names = [a.name for a in OPS[op].attributes if a.default is not None]
-    values = product(*(space.values(op, name) for name in names))
-    return [dict(zip(names, chosen, strict=True)) for chosen in values]
+    every = [dict(zip(names, chosen, strict=True)) for chosen in product(*(space.values(op, n) for n in names))]
+    faults = [_fault(op, attributes) for attributes in every]
+    if all(faults):
+        raise SpecError(f"ops ({op}): {faults[0]}")
+    return [attributes for attributes, fault in zip(every, faults, strict=True) if fault is None]
+
+
+def _fault(op: str, attributes: dict[str, Value]) -> SpecError | None:
+    """What the op's own rule says against these values together, asked on a shape that fits every op."""
+    try:
+        OPS[op].out_shape({"out": 1, **attributes}, ((1, 1),) * OPS[op].arity[0])
+    except SpecError as error:
+        return error
+    return None
 
 
 def _levelled(groups: list[list[T]]) -> list[T]:
@@ -146,10 +162,26 @@ def layers(space: Space) -> st.SearchStrategy[LayerPlan]:
 
 
 def losses(space: Space) -> st.SearchStrategy[tuple[str, dict[str, Value]]]:
-    """A loss with all its attributes, in one choice."""
-    return st.sampled_from(
-        _levelled([[(op, attributes) for attributes in choices(space, op)] for op in space.of_kind("loss")])
-    )
+    """A loss with all its attributes, each a choice of its own, so that the loss shrinks and its reduction stays.
+
+    A value that the loss does not take becomes the simplest that it does.
+    """
+    ops = space.of_kind("loss")
+    names = dict.fromkeys(a.name for op in ops for a in OPS[op].attributes)
+    every = {
+        name: dict.fromkeys(v for op in ops if name in _names(op) for v in space.values(op, name)) for name in names
+    }
+
+    def fitted(op: str, drawn: dict[str, Value]) -> tuple[str, dict[str, Value]]:
+        taken = {name: space.values(op, name) for name in _names(op)}
+        return op, {name: drawn[name] if drawn[name] in values else values[0] for name, values in taken.items()}
+
+    drawn = st.fixed_dictionaries({name: st.sampled_from(list(values)) for name, values in every.items()})
+    return st.builds(fitted, st.sampled_from(ops), drawn)
+
+
+def _names(op: str) -> list[str]:
+    return [attribute.name for attribute in OPS[op].attributes]
 
 
 def input_shapes(space: Space) -> st.SearchStrategy[Shape]:
@@ -172,13 +204,16 @@ def architectures(space: Space) -> st.SearchStrategy[Architecture]:
 
 
 def _assemble(space: Space, shape: Shape, plans: list[LayerPlan], loss: tuple[str, dict[str, Value]]) -> Architecture:
+    name, drawn = loss
+    if drawn.get("reduction") == "batch_mean" and len(shape) < 2:
+        # One sample has no batch to average over. The nearest legal choice: a batch of one where batch_mean is
+        # asked for, the sum where it was drawn.
+        if "reduction" in space.fixed.get(name, {}):
+            shape = (1, *shape)
+        else:
+            drawn = drawn | {"reduction": "sum"}
     build = _Build(space, [Input("x", shape)])
     link = -1
     for plan in plans:
         link = build.layer(plan, link)
-    name, drawn = loss
-    if drawn.get("reduction") == "batch_mean" and len(build.shape(link)) < 2:
-        fixed = space.fixed.get(name, {}).get("reduction")
-        # One sample has no batch to average over: the sum is the nearest legal choice.
-        drawn = drawn | {"reduction": "sum"} if fixed is None else drawn
     return Architecture(tuple(build.inputs), tuple(build.nodes), Loss(name, drawn, (link,)))

@@ -7,6 +7,7 @@ any machine, in any order. The mapping from bytes to cases belongs to one versio
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis.database import InMemoryExampleDatabase
 from hypothesis.errors import Flaky
 
 from crosscheck.spec.case import Case
+from crosscheck.strategies.values import FAMILIES
 
 # About 25 bytes are used for the structure; a short buffer draws nothing.
 BUFFER = 4096
@@ -26,6 +28,10 @@ _CHECKS = list(HealthCheck)
 
 class Same(AssertionError):
     """Raised where a shrinking case still fails for the same cause: one class, one origin."""
+
+
+class NotAgain(ValueError):
+    """A case that failed does not fail when it is asked again."""
 
 
 def buffer(seed: int, index: int) -> bytes:
@@ -57,7 +63,7 @@ class Source:
     def shrink(self, index: int, fails_alike: Callable[[Case], bool], most: int) -> Case:
         """The smallest case that Hypothesis reaches from case `index` with `fails_alike` true throughout.
 
-        `most` bounds the evaluations; raises ValueError where case `index` itself does not fail. The shrinker
+        `most` bounds the evaluations; raises NotAgain where case `index` itself does not fail. The shrinker
         runs on a fresh in-memory database that holds this one case.
         """
         best: list[Case] = []
@@ -84,7 +90,7 @@ class Source:
         with suppress(Same):
             _handle(body).fuzz_one_input(buffer(self._seed, index))
         if not best:
-            raise ValueError(f"case {index} does not fail when it is asked again")
+            raise NotAgain(f"case {index} does not fail when it is asked again")
         # Flaky is what the shrinker says when the evaluations ran out before its last replay.
         with suppress(Same, Flaky):
             body()
@@ -97,7 +103,12 @@ def _handle(test: Any) -> Any:
 
 
 def size(case: Case) -> tuple[int, int, int, int]:
-    """How much there is to read in a case: nodes, numbers, then how plain the numbers are."""
-    numbers = sum(a[0].size for a in case.params.values()) + sum(a[0].size for a in case.inputs.values())
-    attributes = len(case.architecture.to_json())
-    return (len(case.architecture.nodes), numbers, attributes, 0 if case.aims_at_kinks else 1)
+    """How much there is to read in a case: nodes, numbers on the way, what is not at its default, the family.
+
+    Parameters do not count: a layer without its bias has fewer, but is not simpler.
+    """
+    architecture = case.architecture
+    shapes = [*(i.shape for i in architecture.inputs), *architecture.node_shapes]
+    families = list(FAMILIES)
+    family = families.index(case.family) if case.family in families else len(families)
+    return len(architecture.nodes), sum(map(math.prod, shapes)), len(str(architecture)), family

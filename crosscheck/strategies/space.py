@@ -16,7 +16,8 @@ PALETTE = (1, 2, 3, 5)
 # Values drawn for the attributes, simplest first; the spec's default leads.
 ATTRIBUTE_VALUES: dict[tuple[str, str], tuple[Value, ...]] = {
     ("dense", "bias"): (True, False),
-    ("leaky_relu", "negative_slope"): (0.01, 0.2),
+    # With a negative slope both sides of zero map above it: a derivative decided by the output is wrong there alone.
+    ("leaky_relu", "negative_slope"): (0.01, -0.5),
     ("gelu", "approximate"): ("none", "tanh"),
     ("elu", "alpha"): (1.0, 0.5),
     ("hardtanh", "min_val"): (-1.0, -0.5),
@@ -48,16 +49,18 @@ class Space:
         fixed: dict[str, Mapping[str, Value]] = {}
         names: list[str] = []
         for item in ops:
-            name, attributes = item if isinstance(item, tuple) else (item, {})
+            name, attributes = _read(item)
             op = op_named(name, "ops")
-            names.append(op.name)
             known = {a.name: a for a in op.attributes}
             for key in attributes:
                 if key not in known:
                     near = difflib.get_close_matches(key, known, n=1)
                     hint = f"did you mean {near[0]}?" if near else "it has " + (", ".join(known) or "none")
                     raise SpecError(f"ops: {name} has no attribute {key!r}; {hint}")
-            fixed[op.name] = {k: known[k].checked(v, f"ops ({name})") for k, v in attributes.items()}
+            chosen = {k: known[k].checked(v, f"ops ({name})") for k, v in attributes.items()}
+            if fixed.setdefault(op.name, chosen) != chosen:
+                raise SpecError(f"ops: {name} is named twice, with {fixed[op.name]} and with {chosen}")
+            names.append(op.name)
         if not names:
             raise SpecError("ops is empty: name at least one operation, such as dense")
         if not any(OPS[n].kind == "loss" for n in names):
@@ -77,6 +80,15 @@ class Space:
         if (op, attribute) in ATTRIBUTE_VALUES:
             return ATTRIBUTE_VALUES[op, attribute]
         return spec.choices
+
+
+def _read(item: object) -> tuple[object, Mapping[str, Value]]:
+    """An op as it is named: its name, or (name, attributes)."""
+    if not isinstance(item, tuple):
+        return item, {}
+    if len(item) != 2 or not isinstance(item[1], Mapping):
+        raise SpecError(f'ops: {item!r} is neither a name nor (name, attributes), such as ("dense", {{"bias": True}})')
+    return item[0], item[1]
 
 
 EVERYTHING = Space.of(OPS)

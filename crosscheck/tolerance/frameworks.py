@@ -75,9 +75,10 @@ def _nothing(z: NDArray[np.float64], _attributes: Attributes) -> NDArray[np.floa
 class KnownDeviation:
     """Where a framework is systematically off in float64, and by how much, as functions of the input z.
 
-    `slope` is the absolute error of g', `value` that of g. What they explain is reported as the framework's,
-    never as the subject's. Where both are nothing, the framework's rounding model already covers it, and the
-    row is there to be reported: `region` says where.
+    `slope` is the absolute error of g', `value` that of g, both with their signs: they add up or cancel in a
+    network as the framework's do. What they explain is reported as its own, never as the subject's. Where
+    both are nothing, the framework's rounding model already covers it, and the row is there to be reported:
+    `region` says where.
     """
 
     witness: Constants
@@ -119,7 +120,7 @@ DEVIATIONS: tuple[KnownDeviation, ...] = (
         source=_SCRIPT,
         region=lambda z: z > 20.0,
         slope=lambda z, _: np.where(z > 20.0, np.exp(-np.maximum(z, 20.0)), 0.0),
-        value=lambda z, _: np.where(z > 20.0, np.exp(-np.maximum(z, 20.0)), 0.0),
+        value=lambda z, _: np.where(z > 20.0, -np.exp(-np.maximum(z, 20.0)), 0.0),
     ),
     KnownDeviation(
         witness="torch",

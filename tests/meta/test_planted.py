@@ -1,0 +1,78 @@
+"""The checker must fail: every planted bug is caught within 60 networks, and it is the subject that is accused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from meta.planted import BUGS, CONTROLS, Bug
+
+from crosscheck.checking import Witnesses, check
+from crosscheck.judge.compare import Status
+from crosscheck.oracles.torch_autograd import TorchAutograd
+from crosscheck.search import Hunt, Limits, hunt
+from crosscheck.spec import Subject, Verdict
+from crosscheck.strategies.by_index import Source
+from crosscheck.strategies.cases import cases
+from crosscheck.strategies.space import Space
+from crosscheck.subjects.builtin import Builtin
+
+NETWORKS = 60
+SEED = 2
+WITNESSES = Witnesses((TorchAutograd(),), differences=True)
+
+
+def source_of(bug: Bug) -> Source:
+    return Source(cases(Space.of(bug.ops), points=4), SEED)
+
+
+def the_subjects_own(result: Hunt) -> list[int]:
+    """Indices of the failures that are not an oracle's."""
+    return [f.index for f in result.failures if f.kind.verdict is not Verdict.ORACLE_DISAGREES]
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_is_caught_and_the_subject_accused(bug: Bug) -> None:
+    source = source_of(bug)
+    result = hunt(source, bug.subject, WITNESSES, Limits(NETWORKS, first_failure=True))
+    caught = the_subjects_own(result)
+    assert caught, f"{bug.name} got through {NETWORKS} networks: {result.tally.verdicts}"
+    case = source.case(caught[0])
+    assert case is not None
+    judgement = check(case, bug.subject, WITNESSES)
+    assert judgement.verdict.name == bug.verdict
+    if bug.verdict == "DISAGREES":
+        assert judgement.odd_one_out == "subject", "both witnesses stand against it"
+
+
+def test_the_built_in_passes_where_the_bugs_are_caught() -> None:
+    result = hunt(source_of(BUGS[0]), Builtin(), WITNESSES, Limits(NETWORKS))
+    assert the_subjects_own(result) == []
+    assert result.tally.verdicts["AGREES"] > NETWORKS / 2
+    assert result.tally.status[Status.DISAGREE] == 0
+
+
+# Where a formula of lower accuracy is at its worst, and where conventions at kinks differ.
+HARD = ("large", "saturating", "decades", "integers")
+
+
+def _op(subject: Builtin) -> str:
+    return next(op for op, row in subject.rows.items() if row is not Builtin().rows[op])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_right_formula_of_lower_accuracy_is_not_accused(name: str, dtype: str) -> None:
+    subject: Subject = CONTROLS[name]
+    space = Space.of(["dense", "concat", _op(CONTROLS[name]), "sse", "cotangent"])
+    source = Source(cases(space, dtypes=(dtype,), points=4, families=HARD), SEED)
+    verdicts = []
+    another = False
+    for index in range(12):
+        case = source.case(index)
+        assert case is not None
+        verdicts.append(check(case, subject, WITNESSES).verdict)
+        own, sound = dict(subject.gradients(case).tensors()), dict(Builtin().gradients(case).tensors())
+        another |= any(not np.array_equal(own[k], sound[k], equal_nan=True) for k in sound)
+    assert set(verdicts) <= {Verdict.AGREES, Verdict.UNDECIDABLE, Verdict.ORACLE_DISAGREES}
+    assert verdicts.count(Verdict.AGREES) > 3
+    assert another, "the control computes the very bits of the built-in: it controls nothing"

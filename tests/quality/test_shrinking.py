@@ -1,0 +1,46 @@
+"""What shrinks to what: from any seed, a bug ends in one and the same readable network."""
+
+from __future__ import annotations
+
+import pytest
+from meta.planted import BUGS, SETTLED, Bug
+
+from crosscheck.checking import Witnesses
+from crosscheck.oracles.torch_autograd import TorchAutograd
+from crosscheck.search import Limits, hunt, shrunk
+from crosscheck.strategies.by_index import Source
+from crosscheck.strategies.cases import cases
+from crosscheck.strategies.space import Space
+
+SEEDS = (1, 2, 3)
+# One witness is enough to differ from, and cheap.
+WITNESSES = Witnesses((TorchAutograd(),), differences=False)
+# Without softplus too: where z > 20 PyTorch's is off, and with it alone that shrinks to a network of its own.
+PLAIN = tuple(op for op in SETTLED if op != "softplus")
+
+# fmt: off
+SMALLEST = {
+    "sse without its 2":            "x[1,1] -> dense(1) -> sse",
+    "bias: mean for sum":           "x[2,1] -> dense(1) -> sse",
+    "batch_mean not divided":       "x[2,1] -> dense(1) -> sse(reduction=batch_mean)",
+    "shared weight overwritten":    "x[1,1] -> dense(1) -> dense(1, weight=@0.weight, bias=@0.bias) -> sse",
+    "fork: = for +=":               "x[1,1] -> dense(1) -> add(x) -> sse",
+    "leaky_relu decided by a":      "x[1,1] -> dense(1) -> leaky_relu(negative_slope=-0.5) -> sse",
+}
+# fmt: on
+
+
+def bug_named(name: str) -> Bug:
+    return next(bug for bug in BUGS if bug.name == name)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_bug_shrinks_to_one_network_from_every_seed(name: str) -> None:
+    bug = bug_named(name)
+    for seed in SEEDS:
+        source = Source(cases(Space.of([op for op in bug.ops if op in PLAIN]), points=2), seed)
+        result = hunt(source, bug.subject, WITNESSES, Limits(200, first_failure=True))
+        smallest = shrunk(source, result.failures[-1], bug.subject, WITNESSES)
+        assert str(smallest.architecture) == SMALLEST[name], f"from seed {seed}"
+        assert (smallest.family, smallest.n_points) == ("dyadic", 1), "readable numbers, one point"
+        assert len(smallest.architecture.nodes) <= 2

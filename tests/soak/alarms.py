@@ -1,0 +1,96 @@
+"""False alarms: what the checker says of a subject that is known to be right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from crosscheck.checking import Witnesses, check
+from crosscheck.diagnosis import describe
+from crosscheck.judge.compare import Status, TensorJudgement
+from crosscheck.judge.verdict import Judgement
+from crosscheck.oracles.jax_grad import JaxGrad
+from crosscheck.oracles.torch_autograd import TorchAutograd
+from crosscheck.spec.case import Case
+from crosscheck.spec.protocols import Subject
+from crosscheck.spec.result import Bound, Verdict
+from crosscheck.strategies.by_index import Source
+from crosscheck.tolerance.bounds import deviating_bounds, deviations_met
+
+ACCUSES_THE_SUBJECT = (Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES, Verdict.DISAGREES)
+
+
+@dataclass
+class Soaked:
+    """What was said of a stretch of cases: verdicts, compared entries, and each alarm in words."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    compared: int = 0
+    informative: int = 0
+    false_alarms: list[str] = field(default_factory=list)
+    wrongly_odd: list[str] = field(default_factory=list)
+
+    def add(self, seed: int, index: int, case: Case, judgement: Judgement) -> None:
+        self.verdicts[judgement.verdict.name] += 1
+        statuses = np.concatenate([t.status.ravel() for t in judgement.tensors.values()] or [np.zeros(0)])
+        self.compared += int(np.count_nonzero(statuses != Status.NOT_COMPARED))
+        self.informative += int(np.count_nonzero(statuses == Status.AGREE))
+        if judgement.verdict in ACCUSES_THE_SUBJECT:
+            self.false_alarms.append(in_words(seed, index, case, judgement))
+        elif judgement.verdict is Verdict.ORACLE_DISAGREES and not explained(case, judgement):
+            self.wrongly_odd.append(in_words(seed, index, case, judgement))
+
+    def __str__(self) -> str:
+        share = self.informative / max(self.compared, 1)
+        return f"{dict(self.verdicts)}, {self.compared} entries, {share:.0%} of them informative"
+
+
+def soak(source: Source, seed: int, subject: Subject, indices: range) -> Soaked:
+    """Check the cases of these indices with every witness."""
+    witnesses = Witnesses((TorchAutograd(), JaxGrad()))
+    result = Soaked()
+    for index in indices:
+        case = source.case(index)
+        assert case is not None, f"index {index} drew no case"
+        result.add(seed, index, case, check(case, subject, witnesses))
+    return result
+
+
+def in_words(seed: int, index: int, case: Case, judgement: Judgement) -> str:
+    """The case by which it is drawn again, and its worst entries."""
+    where = describe.culprit(case.architecture, judgement)
+    odd = f" ({judgement.odd_one_out})" if judgement.odd_one_out else ""
+    lines = [
+        f"seed {seed} index {index}: {judgement.verdict.name}{odd}, {case.dtype}, {case.family}, {case.architecture}",
+        f"    {describe.message(judgement, where)}",
+    ]
+    for e in describe.entries(judgement, where.tensor)[:3]:
+        place = f"{e.tensor}{list(e.index)} at point {e.point}"
+        lines.append(f"    {place}: {dict(e.values)}, off by {e.error}, bound {e.bound}")
+    return "\n".join(lines)
+
+
+def explained(case: Case, judgement: Judgement) -> bool:
+    """Whether known deviations of the odd witnesses cover every entry that is held against a witness."""
+    met = deviations_met(case, judgement.references)
+    wide = deviating_bounds(case, [known for known, _ in met])
+    tensors = dict(judgement.tensors)
+    if judgement.forward is not None:
+        tensors["loss"] = judgement.forward.losses
+    return all(_covered(tensor, tuple(judgement.references), wide) for tensor in tensors.values())
+
+
+def _covered(tensor: TensorJudgement, witnesses: tuple[str, ...], wide: Mapping[str, Bound]) -> bool:
+    held = tensor.status == Status.ORACLE_DISAGREES
+    for i in np.unique(tensor.odd_one_out[held]):
+        name = witnesses[i]
+        if name not in wide:
+            return False
+        gradients = wide[name].gradients
+        allowed = tensor.own_bounds["subject"] + (gradients.loss if tensor.name == "loss" else gradients[tensor.name])
+        if not (tensor.errors[name] <= allowed)[held & (tensor.odd_one_out == i)].all():
+            return False
+    return True

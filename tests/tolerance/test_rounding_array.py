@@ -1,0 +1,192 @@
+"""The rounding array: equal operations round equally, and nothing drops to plain numbers without an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import every_variant
+from scipy import special
+
+from crosscheck.backprop import network
+from crosscheck.spec import parse
+from crosscheck.spec.ops import OPS
+from crosscheck.strategies.values import make_case
+from crosscheck.tolerance.rounding import COMPARISONS, ELEMENTARY, Rounded, Rounding
+from crosscheck.tolerance.rows import rows
+
+SAMPLES = 16
+
+
+def rounded(values: Any, dtype: str = "float64", key: str = "a key") -> Rounded:
+    """One point of these numbers."""
+    return Rounding.of(dtype, key, SAMPLES, 1).array(np.asarray(values, np.float64)[np.newaxis])
+
+
+def test_every_elementary_result_differs_among_the_samples() -> None:
+    for ufunc in ELEMENTARY:
+        x = rounded([0.3, 0.7])
+        found = ufunc(x, x + 1.0) if ufunc.nin == 2 else ufunc(x)
+        assert found.shape == (SAMPLES, 1, 2)
+        assert len(np.unique(found.data[:, 0, 0])) == SAMPLES, ufunc.__name__
+
+
+# fmt: off
+MOVED: dict[str, Callable[[Rounded], Any]] = {
+    "negative":    lambda x: -x,
+    "absolute":    lambda x: abs(x),
+    "maximum":     lambda x: np.maximum(x, 0.0),
+    "minimum":     lambda x: np.minimum(x, 0.5),
+    "reshape":     lambda x: x.reshape(1, 1, 2, 1),
+    "swapaxes":    lambda x: x.swapaxes(-1, -2),
+    "index":       lambda x: x[..., None],
+    "where":       lambda x: np.where(np.array([True, False]), x, 0.0),
+    "concatenate": lambda x: np.concatenate([x, x], axis=-1),
+    "broadcast":   lambda x: np.broadcast_to(x, (1, 3, 2)),
+    "max":         lambda x: x.max(axis=-1),
+}
+REFUSED: dict[str, Callable[[Rounded], Any]] = {
+    "asarray":        lambda x: np.asarray(x),
+    "array":          lambda x: np.array(x),
+    "float":          lambda x: np.zeros(1) + float(x),
+    "assignment":     lambda x: np.zeros((1, 1, 2)).__setitem__(slice(None), x),
+    "unknown ufunc":  lambda x: np.arctan(x),
+    "SciPy's ufunc":  lambda x: special.ndtr(x),
+    "softmax":        lambda x: special.softmax(x, axis=-1),
+    "power":          lambda x: x ** 3,
+    "float power":    lambda x: np.float_power(x, 2),
+    "equal":          lambda x: x == x,
+    "sign":           lambda x: np.sign(x),
+    "floor division": lambda x: x // 2.0,
+    "stack":          lambda x: np.stack([x, x]),
+    "dot":            lambda x: np.dot(x, x),
+    "einsum":         lambda x: np.einsum("...i->...", x),
+    "tensordot":      lambda x: np.tensordot(x, x),
+    "copy":           lambda x: np.copy(x),
+    "pad":            lambda x: np.pad(x, 1),
+    "mean":           lambda x: np.mean(x, axis=-1),
+    "sum":            lambda x: np.sum(x, axis=-1),
+    "clip":           lambda x: np.clip(x, 0.0, 1.0),
+    "reduce":         lambda x: np.add.reduce(x),
+    "accumulate":     lambda x: np.add.accumulate(x),
+    "outer":          lambda x: np.multiply.outer(x, x),
+    "at":             lambda x: np.add.at(np.zeros(2), [0], x),
+    "out":            lambda x: np.add(x, 1.0, out=np.zeros((1, 1, 2))),
+    "out of itself":  lambda x: np.add(x, 1.0, out=x),
+    "in place":       lambda x: np.zeros((1, 1, 2)).__iadd__(x),
+    "where keyword":  lambda x: np.add(x, 1.0, where=np.array([True, False])),
+    "dtype keyword":  lambda x: np.add(x, 1.0, dtype=np.float32),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_moving_data_rounds_nothing(name: str) -> None:
+    values = np.array([[0.3, 0.7]])
+    found = MOVED[name](rounded(values[0]))
+    assert isinstance(found, Rounded)
+    assert len(found) == 1, "moved data gained samples, so something was rounded"
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_lose_the_spread_is_refused(name: str) -> None:
+    with pytest.raises(TypeError):
+        REFUSED[name](rounded([0.3, 0.7]))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("asarray", "a rounding array does not become a plain one: its spread would be lost without a word"),
+        ("unknown ufunc", "arctan is not on the rounding array's list: how accurate is it?"),
+        ("stack", r"np\.stack is not on the rounding array's list of data movements"),
+        ("out", r"np\.add\.__call__ with \['out'\] is not on the rounding array's list"),
+    ],
+)
+def test_the_refusal_says_why(name: str, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        REFUSED[name](rounded([0.3, 0.7]))
+
+
+def test_equal_operations_on_equal_numbers_round_equally() -> None:
+    x = rounded([[0.3, 0.7], [0.3, 0.7]])
+    weights = rounded([[1.1, -2.3, 0.4], [0.2, 5.0, 0.9]])
+    for found in (np.exp(x), x * x, x.sum(axis=-1), np.matmul(x, weights), special.expit(x) / 3.0):
+        np.testing.assert_array_equal(found.data[:, 0, 0], found.data[:, 0, 1])
+
+
+def test_equal_results_of_different_operands_round_differently() -> None:
+    saturated = np.tanh(rounded([20.0, 30.0])).data[:, 0]
+    assert (saturated[:, 0] != saturated[:, 1]).any()
+    sums = (rounded([0.25, 0.5]) + rounded([0.75, 0.5])).data[:, 0]
+    assert (sums[:, 0] != sums[:, 1]).any()
+
+
+def test_another_key_rounds_otherwise_and_the_same_key_alike() -> None:
+    one, two, other = (np.exp(rounded([0.3], key=k)).data for k in ("k", "k", "l"))
+    np.testing.assert_array_equal(one, two)
+    assert (one != other).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_overflow_is_that_of_the_format(dtype: str) -> None:
+    large = float(np.finfo(dtype).max)
+    with np.errstate(all="ignore"):
+        beyond, below, within = (rounded([large], dtype) * factor for factor in (1.5, -1.5, 0.5))
+    assert not np.isfinite(beyond.data).any()
+    assert not np.isfinite(below.data).any()
+    assert np.isfinite(within.data).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_below_the_normal_numbers_a_result_may_be_lost_whole(dtype: str) -> None:
+    x = rounded([float(np.finfo(dtype).tiny) * 0.01], dtype)
+    found = (x * 0.5).data.ravel()
+    format_ = x.rounding.format
+    error = np.sqrt(np.square(found / (x.data.item() * 0.5) - 1.0).mean()) * format_.scale
+    assert 0.3 < error < 1.0
+
+
+@pytest.mark.parametrize("ufunc", COMPARISONS, ids=lambda f: f.__name__)
+def test_a_comparison_within_the_rounding_parts_the_samples(ufunc: np.ufunc) -> None:
+    x = rounded([0.1 + 0.2 - 0.3, 1.0, 0.0])
+    moved = np.array([0.1, 0.0, 0.0])
+    total = (x + moved) - moved  # the first is rounding error alone, the last exactly zero
+    branch = ufunc(total, 0.0)
+    assert x.rounding.parted.all()
+    assert [len(np.unique(branch[:, 0, i])) for i in range(3)] == [2, 1, 2]
+
+
+def test_a_clear_comparison_parts_nothing() -> None:
+    x = rounded([1e-9, -1e-9, 3.0])
+    branch = np.greater(np.sin(x), 0.0)
+    assert branch.all(axis=0).tolist() == [[True, False, True]]
+    assert not x.rounding.parted.any()
+
+
+def test_the_coins_do_not_depend_on_the_point() -> None:
+    rounding = Rounding.of("float64", "a key", SAMPLES, 3)
+    x = rounding.array(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]))
+    branch = np.greater(x, 0.0)
+    np.testing.assert_array_equal(branch[:, 0, 0], branch[:, 2, 0])
+    np.testing.assert_array_equal(branch[:, 1, 1], branch[:, 2, 1])
+    assert rounding.parted.tolist() == [True, True, True]
+
+
+@pytest.mark.parametrize("table", ["built-in", None, "torch", "jax"])
+@pytest.mark.parametrize("text", [v for op in OPS for v in every_variant(op)])
+def test_every_row_runs_on_it(text: str, table: Any) -> None:
+    """Each row keeps its samples: the spread of the loss or of some gradient is not zero."""
+    case = make_case(parse(text), family="normal", seed=0, points=2)
+    rounding = Rounding.of("float64", case.key, SAMPLES, 2)
+    params, inputs = ({k: rounding.array(v) for k, v in d.items()} for d in (case.params, case.inputs))
+    classes = case.targets.dtype.kind == "i"
+    targets = case.targets[np.newaxis] if classes else rounding.array(case.targets)
+    chosen = network.ROWS if table == "built-in" else rows(table)
+    tape = network.forward(case.architecture, params, inputs, targets, chosen)
+    by_param, by_link = network.backward(tape, chosen)
+    found = [tape.loss, *by_param.values(), *by_link.values()]
+    assert all(isinstance(f, Rounded) for f in found)
+    assert any(len(f) == SAMPLES and (f.data != f.data[0]).any() for f in found)
