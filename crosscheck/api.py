@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from crosscheck import session, vjp
+from crosscheck.gate import MOST_UNDECIDABLE
 from crosscheck.judge.forward import in_words
 from crosscheck.report import terminal
 from crosscheck.spec.architecture import Architecture
@@ -72,7 +73,12 @@ class Summary:
         """One line."""
         seen = "" if self.resolution is None else f", median resolution {self.resolution:.1e}"
         networks = f"{self.cases} networks, {self.points} points, " if self.run else ""
-        return f"verified: {networks}{self.compared:,} entries, {self.informative:,} informative{seen}"
+        left = "".join(
+            f", {count:,} {word}"
+            for word, count in (("undecidable", self.undecidable), ("not compared", self.not_compared))
+            if count
+        )
+        return f"verified: {networks}{self.compared:,} entries, {self.informative:,} informative{left}{seen}"
 
 
 def check(
@@ -111,6 +117,8 @@ def check(
         )
     )
     run = outcome.run_file.run
+    if outcome.exit.code == session.INTERRUPTED.code:
+        raise KeyboardInterrupt
     if outcome.exit.code:
         said = terminal.render(outcome.run_file, width=WIDTH, color=False)
         if outcome.exit.code == FAILED:
@@ -160,6 +168,11 @@ def check_vjp(
             f"nothing was verified: none of {result.compared} entries could be resolved "
             f"({result.undecidable} undecidable: a kink, or noise above the slope)"
         )
+    if result.undecidable > MOST_UNDECIDABLE * result.compared:
+        raise NothingVerified(
+            f"too little was verified: {result.undecidable} of {result.compared} entries are undecidable (a kink, or "
+            f"noise above the slope), more than {MOST_UNDECIDABLE:.0%}; ask at a point away from kinks"
+        )
     return Summary(
         cases=1,
         points=1,
@@ -169,8 +182,18 @@ def check_vjp(
         undecidable=result.undecidable,
         not_compared=result.not_compared,
         resolution=result.resolution,
-        warnings=(),
+        warnings=_unseen(result),
     )
+
+
+def _unseen(result: vjp.VjpResult) -> tuple[str, ...]:
+    """What a pass does not speak of."""
+    said = []
+    if result.undecidable:
+        said.append(f"{result.undecidable} entries are undecidable: a kink, or noise above the slope")
+    if result.not_compared:
+        said.append(f"{result.not_compared} entries were not compared: only a sample of large arguments is")
+    return tuple(said)
 
 
 def _told(result: vjp.VjpResult) -> str:

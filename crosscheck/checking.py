@@ -17,7 +17,7 @@ from crosscheck.backprop.branches import signature
 from crosscheck.differences import ridders
 from crosscheck.judge.verdict import Judgement, broke, judge, with_own_forward
 from crosscheck.spec.case import Case
-from crosscheck.spec.errors import ContractBroken
+from crosscheck.spec.errors import ContractBroken, CrosscheckError
 from crosscheck.spec.op import Gap
 from crosscheck.spec.protocols import HasLoss, Oracle, Subject
 from crosscheck.spec.result import Array, Bound, Gradients, Reference
@@ -31,6 +31,8 @@ from crosscheck.tolerance.bounds import (
 )
 
 DIFFERENCES = "differences"
+# Not a party: the bound of any right formula in float64, for the loss that differences evaluate.
+TEXTBOOK = "textbook"
 # 14 forwards an entry: beyond this many entries a network, a sample of them is asked, and the suspects.
 DIFFERENCED_ENTRIES = 120
 # A subject's own loss is a call of foreign code each: two points, a few entries.
@@ -73,7 +75,7 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
     clock = clock or Clock()
     try:
         with clock.part("subject"):
-            claimed = subject.gradients(case)
+            claimed = _held_to_contract(subject, case)
     except ContractBroken as contract:
         return broke(contract)
     with clock.part("tolerance"):
@@ -92,12 +94,51 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
     return replace(judgement, deviations=tuple(known.about for known, _ in met))
 
 
+def _held_to_contract(subject: Subject, case: Case) -> Gradients:
+    """The subject's answer, with the arrays that a stacked answer must have. Raises ContractBroken.
+
+    Gradients of the inputs may be left out, all or some; those of the parameters may not.
+    """
+    try:
+        claimed = subject.gradients(case)
+    except (ContractBroken, CrosscheckError):
+        raise
+    except Exception as error:
+        # Foreign code, or rules that were replaced: what it raises is a finding about it.
+        raise ContractBroken(f"subject raised {type(error).__name__}: {error}", rule="raised") from error
+    architecture = case.architecture
+    missing = sorted(set(architecture.param_shapes) - set(claimed.by_param))
+    unknown = sorted(set(claimed.by_param) - set(architecture.param_shapes))
+    unknown += sorted(set(claimed.by_input) - set(architecture.float_inputs))
+    if missing or unknown:
+        said = [f"{word} {', '.join(names)}" for word, names in (("lacks", missing), ("has unknown", unknown)) if names]
+        raise ContractBroken(f"subject's answer {' and '.join(said)}", rule="keys")
+    shapes = dict(architecture.param_shapes) | {i.name: i.shape for i in architecture.inputs}
+    for name, values in claimed.tensors():
+        wanted = (case.n_points, *shapes[name])
+        if not isinstance(values, np.ndarray) or values.shape != wanted:
+            found = values.shape if isinstance(values, np.ndarray) else type(values).__name__
+            raise ContractBroken(
+                f"subject returned {name} as {found}, must be an array of shape {wanted}", rule="shape", tensor=name
+            )
+        if values.dtype != case.dtype:
+            raise ContractBroken(
+                f"subject returned {name} in {values.dtype}, the case is in {case.dtype}", rule="dtype", tensor=name
+            )
+    if np.shape(claimed.loss) != (case.n_points,):
+        raise ContractBroken(
+            f"subject returned losses of shape {np.shape(claimed.loss)}, must be ({case.n_points},)", rule="loss"
+        )
+    return claimed
+
+
 def derive_bounds(
     case: Case, subject: Subject, witnesses: Witnesses, *, samples: int = SAMPLES, key: str | None = None
 ) -> dict[str, Bound]:
     """The bound of each party: the subject in the case's dtype, the oracles in float64."""
     models: dict[str, tuple[str, str | None]] = {"subject": (case.dtype, subject.error_model)}
     models |= {o.name: ("float64", o.name) for o in witnesses.oracles}
+    models[TEXTBOOK] = ("float64", None)
     made: dict[tuple[object, ...], Bound] = {}
     result: dict[str, Bound] = {}
     for party, (dtype, model) in models.items():
@@ -133,9 +174,9 @@ def _differences(exact: Case, bounds: Mapping[str, Bound], ask: ridders.Ask, *, 
 
 
 def _loss_spread(exact: Case, bounds: Mapping[str, Bound]) -> Array:
-    """σ of the loss in float64: the subject's own run where it is float64, else an oracle's or a new one."""
-    in_double = [b for name, b in bounds.items() if name != "subject"]
-    return (in_double[0] if in_double else bound(exact, "float64")).loss_spread
+    """σ of the loss in float64 by textbook rows: a framework's error constants are none of the built-in forward's."""
+    textbook = bounds.get(TEXTBOOK)
+    return (textbook or bound(exact, "float64")).loss_spread
 
 
 def sound_loss(case: Case) -> ridders.Function:

@@ -79,6 +79,8 @@ class Failure:
     severity: float
     ratio: float | None
     equals: frozenset[str]
+    forward: float | None = None
+    forward_equals: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -143,7 +145,11 @@ def _one(source: Source, index: int, subject: Subject, witnesses: Witnesses, res
     factor = ratio.constant_ratio(judgement)
     equals = ratio.named(factor, case.architecture) if factor is not None else frozenset()
     ops, severity = frozenset(case.architecture.ops), describe.severity(judgement)
-    result.failures += [Failure(index, kind, ops, severity, factor, equals) for kind in Kind.of(judgement)]
+    forward = judgement.forward.ratio if judgement.forward is not None else None
+    named = ratio.named(forward, case.architecture) if forward is not None else frozenset()
+    result.failures += [
+        Failure(index, kind, ops, severity, factor, equals, forward, named) for kind in Kind.of(judgement)
+    ]
     return judgement.verdict is not Verdict.ORACLE_DISAGREES
 
 
@@ -301,9 +307,9 @@ def describe_finding(
         op=where.op,
         odd_one_out=judgement.odd_one_out,
         sides=describe.sides(judgement, where.tensor),
-        message=describe.message(judgement, where, backward=backward),
+        message=_loss_message(case, failures) or describe.message(judgement, where, backward=backward),
         entries=describe.entries(judgement, where.tensor, backward=backward),
-        diagnosis=tuple(_diagnosis(judgement, failures)) if backward else (),
+        diagnosis=(*_diagnosis(judgement, failures), *describe.extent(judgement)) if backward else (),
         terms=(),
         deviation=_deviation(judgement),
         taylor=_taylor(case, judgement, subject, witnesses, where.tensor) if backward else None,
@@ -312,6 +318,17 @@ def describe_finding(
         worst_architecture=None,
         replay=f"crosscheck replay {identity}",
     )
+
+
+def _loss_message(case: Case, failures: list[Failure]) -> str | None:
+    """What the constant factors of the loss have in common over all cases, where one case cannot say it."""
+    found = [f for f in failures if f.forward is not None]
+    if failures[0].kind.verdict is not Verdict.FORWARD_DISAGREES or len(found) < len(failures):
+        return None
+    loss = case.architecture.loss
+    shared = frozenset.intersection(*(f.forward_equals for f in found))
+    ratios = [f.forward for f in found if f.forward is not None]
+    return ratio.loss_sentence(loss.op, ratios, shared, loss.attributes["reduction"])
 
 
 def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from hypothesis import strategies as st
 
 from crosscheck import __version__, gate
@@ -111,7 +112,7 @@ class Called:
     only_differences_left: bool
 
 
-def call_witnesses(asked: tuple[str, ...] | None, subject: str) -> Called:
+def call_witnesses(asked: tuple[str, ...] | None, framework: str | None) -> Called:
     """The oracles by name. Raises OracleUnavailable where one that was asked for is not installed.
 
     A framework that is the subject is no witness to itself.
@@ -119,12 +120,12 @@ def call_witnesses(asked: tuple[str, ...] | None, subject: str) -> Called:
     for name in asked or ():
         if name not in ORACLES:
             raise UsageError(f"--oracles: {name!r} is no oracle; the oracles are {', '.join(ORACLES)}")
-        if name == subject:
+        if name == framework:
             raise UsageError(f"--oracles: {name} is the subject of this run and no witness to itself")
     oracles: list[Oracle] = []
     warnings: list[str] = []
     for name in MAKERS:
-        if name == subject:
+        if name == framework:
             continue
         if asked is None or name in asked:
             try:
@@ -179,11 +180,13 @@ def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = No
     """Run what was asked. Raises SpecError or UsageError before anything is run, OracleCrashed during it."""
     started = datetime.now(UTC)
     clock = time.perf_counter()
-    called = call_witnesses(settings.oracles, settings.subject.name)
     drawn, ops = strategy(settings)
+    called = call_witnesses(settings.oracles, settings.subject.error_model)
     source = Source(drawn, settings.seed)
-    result = hunt(source, settings.subject, called.witnesses, settings.limits, progress or (lambda _n, _h: None))
-    shown, unexplained = _explained(result, source, settings, called)
+    # Whatever floating-point policy the subject's module has set, overflow here is a matter for the judge.
+    with np.errstate(all="ignore"):
+        result = hunt(source, settings.subject, called.witnesses, settings.limits, progress or (lambda _n, _h: None))
+        shown, unexplained = _explained(result, source, settings, called)
     run = _run(settings, called, result, ops, [s.finding for s in shown], unexplained)
     measured = Measured(
         started=started.isoformat(timespec="seconds"),
@@ -247,7 +250,13 @@ def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int
             f"{unexplained} more failing cases belong to none of the causes shown; run again once these are mended"
         )
     for kind, n in sorted(result.tally.unclaimed_names.items()):
-        said.append(f"the subject returned no gradient of {kind} in {n} cases: it was not compared")
+        said.append(f"the subject returned no gradient of {kind} in {n} case{'s' * (n != 1)}: it was not compared")
+    broken = {f.kind.rule for f in result.failures}
+    if settings.architecture is None and settings.ops is None and broken & {"raised", "keys", "shape"}:
+        said.append(
+            "the subject was asked for random networks of all operations that it supports: "
+            "for one network name an architecture, for some operations name them (ops)"
+        )
     return said
 
 

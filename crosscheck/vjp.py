@@ -100,7 +100,7 @@ def _called(function: Callable[..., Any], name: str, *args: Array) -> Any:
     with np.errstate(all="ignore"):
         try:
             answer = function(*copies)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ContractBroken(f"{name} raised {type(error).__name__}: {error}", rule="raised") from error
     for k, (copy, original) in enumerate(zip(copies, args, strict=True)):
         if copy.tobytes() != original.tobytes():

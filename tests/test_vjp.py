@@ -117,9 +117,14 @@ def relu(x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("at_zero", [0.0, 0.5, 1.0, 17.0])
 def test_an_entry_at_a_kink_is_undecidable_whatever_is_claimed(at_zero: float) -> None:
     x = np.array([0.0, 1.5, -0.7, 0.0])
-    summary = check_vjp(relu, lambda c, x: c * np.where(x == 0, at_zero, x > 0), x)
-    assert summary.undecidable == 2 * 4
-    assert summary.informative == 2 * 4
+    with pytest.raises(NothingVerified, match="8 of 16 entries are undecidable"):
+        check_vjp(relu, lambda c, x: c * np.where(x == 0, at_zero, x > 0), x)
+    summary = check_vjp(
+        relu, lambda c, x: c * np.where(x == 0, at_zero, x > 0), np.append(np.linspace(0.5, 3, 30), 0.0)
+    )
+    assert summary.undecidable == 1 * 4
+    assert summary.informative == 30 * 4
+    assert summary.warnings == ("4 entries are undecidable: a kink, or noise above the slope",)
 
 
 def test_a_bug_beside_a_kink_is_still_caught() -> None:

@@ -77,6 +77,8 @@ def run_group(args: Sequence[str] | None = None) -> int:
     except SystemExit:
         # Whoever read our output has gone: click ends that with 1, which is a verdict here. There is nobody to tell.
         return CRASHED
+    except MemoryError:
+        return _fail("there is not enough memory for networks of this size: fewer --points, or smaller layers", USAGE)
     except Exception:  # noqa: BLE001  what is not foreseen is our own fault, and must not look like a verdict
         traceback.print_exc()
         return _fail("this is an error of crosscheck itself, not of the subject; please report it", CRASHED)

@@ -18,6 +18,8 @@ def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | No
 
     Exits as a run of this one case would.
     """
+    import numpy as np
+
     from crosscheck import session
     from crosscheck.checking import check
     from crosscheck.diagnosis import describe
@@ -32,8 +34,9 @@ def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | No
     name = subject or _subject_of(path) or "builtin"
     chosen = subject_named(name)
     asked = tuple(o.strip() for o in oracles.split(",")) if oracles else None
-    called = session.call_witnesses(asked, chosen.name)
-    judgement = check(loaded, chosen, called.witnesses)
+    called = session.call_witnesses(asked, chosen.error_model)
+    with np.errstate(all="ignore"):
+        judgement = check(loaded, chosen, called.witnesses)
     where = describe.culprit(loaded.architecture, judgement)
     entries = describe.entries(judgement, where.tensor)
     failed = judgement.suspects or judgement.contract is not None

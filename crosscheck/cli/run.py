@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -46,6 +47,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 
     settings = _settings(options)
     wanted = _reports(options["reports"])
+    _check_writable(options["reports_dir"])
     with _progress(settings, shown=not (options["no_progress"] or options["quiet"])) as advance:
         outcome = session.verify(settings, advance)
     folder = options["reports_dir"] / _run_name(outcome)
@@ -69,10 +71,17 @@ def _settings(options: dict[str, Any]) -> Settings:
         architecture=options["architecture"],
         examples=options["max_examples"],
         points=options["points"],
-        time_budget=options["time_budget"],
+        time_budget=_seconds(options["time_budget"]),
         fail_on=_fail_on(options["fail_on"]),
         first_failure=options["first_failure"],
     )
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse before the run what could not be written after it."""
+    existing = next((p for p in (folder, *folder.absolute().parents) if p.exists()), Path("/"))
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise click.UsageError(f"--reports-dir {folder}: {existing} is no folder that can be written to")
 
 
 def _names(text: str | list[str] | None) -> tuple[str, ...] | None:
@@ -80,6 +89,12 @@ def _names(text: str | list[str] | None) -> tuple[str, ...] | None:
         return None
     parts = text.split(",") if isinstance(text, str) else text
     return tuple(part.strip() for part in parts if part.strip())
+
+
+def _seconds(budget: float | None) -> float | None:
+    if budget is not None and not math.isfinite(budget):
+        raise click.UsageError(f"--time-budget: {budget} is not a finite number of seconds")
+    return budget
 
 
 def _dtypes(text: str | list[str]) -> tuple[str, ...]:

@@ -68,6 +68,8 @@ def severity(judgement: Judgement) -> float:
 def entries(judgement: Judgement, first: str | None, *, backward: bool = False) -> tuple[EntryRecord, ...]:
     """The worst entries, those of the tensor `first` leading.
 
+    Where the loss is a multiple of the one asked for, all values are those of the subject's own loss.
+
     The loss itself leads where the forward disagrees, unless it is the `backward` that is told of.
     """
     tensors = dict(judgement.tensors)
@@ -78,12 +80,18 @@ def entries(judgement: Judgement, first: str | None, *, backward: bool = False) 
     if judgement.forward is not None and judgement.forward.disagrees and not backward:
         found += [(True, np.inf, e) for _, e in _worst_of(judgement.forward.losses, 2)]
     for name, tensor in tensors.items():
-        found += [(name == first, size, e) for size, e in _worst_of(tensor, MOST_ENTRIES)]
+        ratio = _ratio(judgement) if tensor is judgement.tensors.get(name) else 1.0
+        found += [(name == first, size, e) for size, e in _worst_of(tensor, MOST_ENTRIES, ratio)]
     found.sort(key=lambda item: (not item[0], -item[1]))
     return tuple(entry for _, _, entry in found[:MOST_ENTRIES])
 
 
-def _worst_of(tensor: TensorJudgement, most: int) -> list[tuple[float, EntryRecord]]:
+def _ratio(judgement: Judgement) -> float:
+    """What the subject's loss is a multiple by, of the one asked for."""
+    return judgement.forward.ratio or 1.0 if judgement.forward is not None else 1.0
+
+
+def _worst_of(tensor: TensorJudgement, most: int, ratio: float = 1.0) -> list[tuple[float, EntryRecord]]:
     wrong = _wrong(tensor)
     if not wrong.any():
         return []
@@ -96,7 +104,7 @@ def _worst_of(tensor: TensorJudgement, most: int) -> list[tuple[float, EntryReco
         place = np.unravel_index(int(flat), size.shape)
         if size[place] == -np.inf:
             break
-        result.append((float(size[place]), _entry(tensor, tuple(int(i) for i in place))))
+        result.append((float(size[place]), _entry(tensor, tuple(int(i) for i in place), ratio)))
     return result
 
 
@@ -106,11 +114,11 @@ def _in_bounds(tensor: TensorJudgement, witness: str) -> Floats:
         return np.nan_to_num(tensor.errors[witness] / tensor.bounds[witness], nan=np.inf, posinf=1e300)
 
 
-def _entry(tensor: TensorJudgement, place: tuple[int, ...]) -> EntryRecord:
+def _entry(tensor: TensorJudgement, place: tuple[int, ...], ratio: float) -> EntryRecord:
     against = [w for w in tensor.against if tensor.against[w][place]]
     worst = max(against, key=lambda w: (_in_bounds(tensor, w)[place], w))
     values = {
-        party: number(float(v[place])) if np.isfinite(tensor.own_bounds[party][place]) else None
+        party: number(float(v[place]) * ratio) if np.isfinite(tensor.own_bounds[party][place]) else None
         for party, v in tensor.values.items()
     }
     resolution = float(tensor.resolution[place])
@@ -119,10 +127,19 @@ def _entry(tensor: TensorJudgement, place: tuple[int, ...]) -> EntryRecord:
         index=place[1:],
         point=place[0],
         values=values,
-        error=number(float(tensor.errors[worst][place])),
-        bound=number(float(tensor.bounds[worst][place])),
+        error=number(float(tensor.errors[worst][place]) * abs(ratio)),
+        bound=number(float(tensor.bounds[worst][place]) * abs(ratio)),
         resolution=resolution if np.isfinite(resolution) else None,
     )
+
+
+def extent(judgement: Judgement) -> list[str]:
+    """Which gradients are wrong and which are right, where some are: the error enters between them."""
+    wrong = [name for name, t in judgement.tensors.items() if t.count(Status.DISAGREE)]
+    right = [name for name, t in judgement.tensors.items() if t.count(Status.AGREE) and name not in wrong]
+    if judgement.verdict is Verdict.ORACLE_DISAGREES or not wrong or not right:
+        return []
+    return [f"wrong: {', '.join(wrong)}; right: {', '.join(right)}"]
 
 
 def sides(judgement: Judgement, tensor: str | None) -> dict[str, tuple[str, ...]]:

@@ -26,6 +26,8 @@ def quantities(architecture: Architecture) -> Quantities:
     if len(shape) > 1:
         found["the batch size"] = float(shape[0])
         found["the number of output elements"] = float(np.prod(shape))
+    if len(shape) > 2:
+        found["the number of samples"] = float(np.prod(shape[:-1]))
     found |= {f"1 / {name}": 1.0 / value for name, value in list(found.items())}
     scale = float(architecture.loss.attributes["scale"])
     found["the loss's scale"] = scale
@@ -90,3 +92,28 @@ def sentence(ratio: float | None, shared: Iterable[str], cases: int, ratios_diff
     if ratio is not None and not ratios_differ:
         return f"constant ratio: the gradient is {in_words(ratio)} × the true one"
     return None
+
+
+# What a loss that is divided by one of these is called in the text notation.
+REDUCTIONS = {
+    "1 / the batch size": "batch_mean",
+    "1 / the number of output elements": "mean",
+    "1 / the number of samples": "mean",
+}
+
+
+def loss_sentence(op: str, ratios: Sequence[float], shared: Iterable[str], reduction: object) -> str | None:
+    """What the constant factors of the loss, one a case, have in common; None where a single one says it all.
+
+    A factor that changes from case to case is no scale: it follows the batch or the number of elements.
+    """
+    if len(set(ratios)) < 2:
+        return None
+    names = sorted(shared, key=lambda n: ("elements" in n, "outputs" in n, n))
+    if not names:
+        return f"your loss is {op} times a factor that changes from network to network"
+    known = REDUCTIONS.get(names[0])
+    if known and op == "softmax_cross_entropy":
+        known = "mean"
+    advice = f": write {op}(reduction={known})" if known and reduction == "sum" else ""
+    return f"your loss is {op} times {names[0]}{advice}"

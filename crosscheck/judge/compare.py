@@ -170,8 +170,8 @@ def vote(
     odd[own_fault] = known.argmax(axis=0)[own_fault]
     if not differs.any():
         return odd
-    contradicts = _contradictions(witnesses)
-    quarrels = _contradictions(
+    # A witness inside a known deviation of its own contradicts nobody by that deviation: it cannot absolve either.
+    contradicts = _contradictions(
         tuple(replace(w, bound=np.maximum(w.bound, deviating.get(w.name, 0.0))) for w in witnesses)
     )
     supports = np.zeros(status.shape, np.int64)
@@ -181,7 +181,7 @@ def vote(
         votes = np.zeros(status.shape, np.bool_)
         for k in range(len(witnesses)):
             votes |= agrees & stacked[k] & contradicts[i][k]
-            quarrel |= stacked[i] & stacked[k] & quarrels[i][k]
+            quarrel |= stacked[i] & stacked[k] & contradicts[i][k]
         supports += votes
     opposed = stacked.sum(axis=0)
     oracle = differs & (opposed == 1) & (supports >= 1)

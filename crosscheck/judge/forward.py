@@ -83,3 +83,11 @@ def message(architecture: Architecture, ratio: float | None) -> str:
         return f"the subject's loss is not the {loss.op} that was asked for"
     scale = float(loss.attributes["scale"]) * ratio
     return f"your loss is {in_words(ratio)} × {loss.op}: pass scale={in_words(scale)}"
+
+
+def overflowed(architecture: Architecture) -> str:
+    """What to tell the user about a loss that is infinite or NaN where the true one is finite, and only there."""
+    return (
+        f"the subject's loss is not finite where the true {architecture.loss.op} is: an exp that overflowed, or the "
+        "log of a probability that underflowed to 0; at the other points it agrees"
+    )

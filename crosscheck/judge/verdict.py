@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crosscheck.judge.compare import Party, Status, TensorJudgement, compare
-from crosscheck.judge.forward import ForwardJudgement, constant_ratio, message
+from crosscheck.judge.forward import ForwardJudgement, constant_ratio, message, overflowed
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken
 from crosscheck.spec.result import Array, Bools, Bound, DeviationMet, Floats, Gradients, Reference, Verdict
@@ -116,13 +116,18 @@ def _forward(
     witnesses = tuple(
         Party(w, r.gradients.loss, bounds[w].gradients.loss) for w, r in references.items() if w in bounds
     )
+    if not witnesses:
+        # Differences alone: the loss of the sound forward, which may round as the subject's may.
+        witnesses = tuple(Party(w, r.gradients.loss, own.gradients.loss) for w, r in references.items())
     scale = np.abs(claimed.loss).astype(np.float64)
     wide = {w: b.gradients.loss for w, b in deviating.items()}
     losses = compare("loss", subject, witnesses, parted=own.parted, point_scale=scale, deviating=wide)
     if not losses.count(Status.DISAGREE):
         return ForwardJudgement(losses, None, None), claimed
     ratio = constant_ratio(subject, witnesses)
-    text = message(case.architecture, ratio)
+    wrong = losses.status == Status.DISAGREE
+    lost = bool((wrong & ~np.isfinite(claimed.loss)).any() and not (wrong & np.isfinite(claimed.loss)).any())
+    text = overflowed(case.architecture) if lost else message(case.architecture, ratio)
     if ratio is None:
         return ForwardJudgement(losses, None, text), claimed
     rescaled = replace(

@@ -8,6 +8,7 @@ import numpy as np
 
 from crosscheck.backprop import network
 from crosscheck.judge.compare import Status, TensorJudgement
+from crosscheck.judge.forward import in_words
 from crosscheck.judge.verdict import Judgement
 from crosscheck.report.sections import words
 from crosscheck.spec.case import Case
@@ -90,7 +91,10 @@ def _mark(judgement: Judgement, name: str) -> str:
     if tensor is None:
         return "– not compared"
     if tensor.count(Status.DISAGREE):
-        return f"✗ the subject says {_numbers(tensor.values['subject'][_point(judgement)])}"
+        ratio = judgement.forward.ratio or 1.0 if judgement.forward is not None else 1.0
+        said = _numbers(tensor.values["subject"][_point(judgement)] * ratio)
+        of = "" if ratio == 1.0 else f" (of its own loss, {in_words(ratio)} × the one asked for)"
+        return f"✗ the subject says {said}{of}"
     if tensor.count(Status.ORACLE_DISAGREES):
         return "! an oracle disagrees"
     return "✓" if tensor.count(Status.AGREE) else "? nothing informative"

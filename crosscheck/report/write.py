@@ -35,7 +35,10 @@ def write(run_file: RunFile, format_name: str, *, folder: Path, path: Path | Non
     data = render(run_file, folder, target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        runs.replace(target, data)
+        if target.exists() and (target.is_symlink() or not target.is_file()):
+            target.write_bytes(data)  # through a link, a pipe or a device, never over it
+        else:
+            runs.replace(target, data)
     except OSError as error:
         raise UsageError(f"report {target}: cannot be written: {error.strerror}") from None
     return target

@@ -7,7 +7,6 @@ makes forks and branches; a dense layer may be an earlier one again, with the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle, product
 from typing import TypeVar
@@ -21,6 +20,9 @@ from crosscheck.spec.ops import OPS
 from crosscheck.strategies.space import Space
 
 T = TypeVar("T")
+# What the index of a partner may mean beside a place among the earlier outputs.
+PARTNERS = 5
+OF_ITSELF, OF_THREE = 3, 4
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class _Build:
 
     def layer(self, plan: LayerPlan, link: int) -> int:
         if plan.dense is not None:
-            link = self._dense(plan.dense, link, share=plan.share)
+            link = self.dense(plan.dense, link, share=plan.share)
         if plan.activation is not None:
             name, attributes = plan.activation
             link = self.add(name, attributes, (link,), {})
@@ -61,7 +63,7 @@ class _Build:
             link = self._merge(plan.merge, plan.partner, link)
         return link
 
-    def _dense(self, attributes: dict[str, Value], link: int, *, share: bool) -> int:
+    def dense(self, attributes: dict[str, Value], link: int, *, share: bool) -> int:
         """A dense layer; where it shares, the first earlier one of its input's width again, if there is one.
 
         Its own width gives way: layers that agree in all sizes by chance are too rare to show a bug.
@@ -74,25 +76,29 @@ class _Build:
         return self.add("dense", attributes, (link,), {role: f"{len(self.nodes)}.{role}" for role in roles})
 
     def _merge(self, name: str, partner: int, link: int) -> int:
-        """Merge with the earlier output that the index picks among those that fit; none fits: no merge."""
-        here = self.shape(link)
-        earlier = [*range(-len(self.inputs), 0), *range(len(self.nodes))]
-        fits: Callable[[Shape], bool]
-        if name == "concat":
-            widths = set(self.space.palette)
+        """Merge with the earlier output that the index picks among those that fit; none fits: no merge.
 
-            def fits(shape: Shape) -> bool:
-                return shape[:-1] == here[:-1] and shape[-1] + here[-1] in widths
+        OF_ITSELF merges an output with itself, OF_THREE merges three outputs.
+        """
+        earlier = [k for k in reversed([*range(-len(self.inputs), 0), *range(len(self.nodes))]) if k != link]
+        if partner == OF_ITSELF:
+            groups: list[tuple[int, ...]] = [(link, link)]
+        elif partner == OF_THREE:
+            groups = [(link, j, k) for j in earlier for k in [*earlier, link]]
         else:
-
-            def fits(shape: Shape) -> bool:
-                return shape == here
-
-        candidates = [k for k in reversed(earlier) if k != link and fits(self.shape(k))]
-        if not candidates:
+            groups = [(link, k) for k in earlier]
+        fitting = [group for group in groups if self._fits(name, group)]
+        if not fitting:
             return link
         attributes: dict[str, Value] = {"axis": -1} if name == "concat" else {}
-        return self.add(name, attributes, (link, candidates[partner % len(candidates)]), {})
+        return self.add(name, attributes, fitting[partner % len(fitting)], {})
+
+    def _fits(self, name: str, group: tuple[int, ...]) -> bool:
+        shapes = [self.shape(k) for k in group]
+        if name == "concat":
+            rows = {shape[:-1] for shape in shapes}
+            return len(rows) == 1 and sum(shape[-1] for shape in shapes) in self.space.palette
+        return len(set(shapes)) == 1
 
 
 def choices(space: Space, op: str) -> list[dict[str, Value]]:
@@ -143,7 +149,7 @@ def _activation_choices(space: Space) -> list[tuple[str, dict[str, Value]] | Non
 
 def _joints(space: Space) -> list[tuple[str | None, int, bool]]:
     """What stands behind a layer: (merge, partner, whether its weights are shared); mostly nothing."""
-    merges = [(op, partner, False) for partner in range(4) for op in space.of_kind("merge")]
+    merges = [(op, partner, False) for partner in range(PARTNERS) for op in space.of_kind("merge")]
     if "dense" not in space.ops and not space.of_kind("activation"):
         return [*merges] or [(None, 0, False)]
     nothing: list[tuple[str | None, int, bool]] = [(None, 0, False)] * max(2 * len(merges), 4)
@@ -216,4 +222,8 @@ def _assemble(space: Space, shape: Shape, plans: list[LayerPlan], loss: tuple[st
     link = -1
     for plan in plans:
         link = build.layer(plan, link)
+    if name == "softmax_cross_entropy" and len(plans) > 1 and build.shape(link)[-1] == 1 and "dense" in space.ops:
+        # One class has no gradient at all: a boundary worth drawing, in small networks.
+        out = space.fixed.get("dense", {}).get("out", 2)
+        link = build.dense({**choices(space, "dense")[0], "out": out}, link, share=False)
     return Architecture(tuple(build.inputs), tuple(build.nodes), Loss(name, drawn, (link,)))

@@ -45,6 +45,11 @@ def normal(scale: float) -> Draw:
     return lambda g, shape: scale * g.standard_normal(shape)
 
 
+def _by_fan_in(g: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """As networks are initialised for training: variance 1 / (number of inputs)."""
+    return np.asarray(g.standard_normal(shape) / np.sqrt(shape[-1] if len(shape) > 1 else 1))
+
+
 def _spread(decades: float) -> Draw:
     """Both signs, magnitudes log-uniform over so many decades around 1."""
 
@@ -69,6 +74,7 @@ FAMILIES: dict[str, Family] = {
     "dyadic": Family(_dyadic, _dyadic, kinks=True),
     "integers": Family(_integers, _integers, kinks=True),
     "ones": Family(_ones, _ones, kinks=True),
+    "initialised": Family(_by_fan_in, normal(1.0)),
     "normal": Family(normal(1.0), normal(1.0)),
     "small": Family(normal(0.1), normal(0.1)),
     "large": Family(normal(3.0), normal(3.0)),
@@ -79,7 +85,7 @@ FAMILIES: dict[str, Family] = {
     "repeated": Family(normal(1.0), _repeated),
 }
 # Where a subject is not expected to survive saturation (its own forward clips), these are drawn.
-MILD = ("dyadic", "integers", "normal", "small", "repeated")
+MILD = ("dyadic", "integers", "initialised", "normal", "small", "repeated")
 
 
 def make_case(

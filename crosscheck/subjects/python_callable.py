@@ -69,7 +69,9 @@ class PythonCallable:
         # SystemExit too, or a subject that exits with 0 would turn a run that verified nothing green.
         try:
             return self.fn(architecture, point)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             place = raised_at(error) or "in the call fn(architecture, point) itself"
             message = f"subject raised {told(error)} at point {index}, {place}"
             raise ContractBroken(message, rule="raised", point=index) from error
@@ -80,6 +82,8 @@ def told(error: BaseException) -> str:
     if isinstance(error, SyntaxError):  # Python's own text of it draws the line of code, with a caret
         return f"{type(error).__name__}: {error.msg}"
     text = " ".join("".join(traceback.format_exception_only(error)).split())
+    # A lone surrogate in it could be written nowhere.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 

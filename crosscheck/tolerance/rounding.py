@@ -91,7 +91,7 @@ FORMATS = {
     ),
 }
 
-ELEMENTARY = {
+ELEMENTARY = (
     np.add,
     np.subtract,
     np.multiply,
@@ -109,9 +109,9 @@ ELEMENTARY = {
     special.expit,
     special.erf,
     special.erfcx,
-}
-EXACT = {np.negative, np.positive, np.absolute, np.maximum, np.minimum, np.fmin, np.fmax}
-COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal}
+)
+EXACT = (np.negative, np.positive, np.absolute, np.maximum, np.minimum, np.fmin, np.fmax)
+COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal)
 
 
 @dataclass

@@ -103,7 +103,7 @@ SMOOTH: dict[str, Textbook] = {
                                 z > 0, z, 1.6732632423543772 * (np.exp(np.minimum(z, 0.0)) - 1.0)),
                             lambda z, a: constant(z, 1.0507009873554805) * np.where(
                                 z > 0, 1.0, 1.6732632423543772 * ((np.exp(np.minimum(z, 0.0)) - 1.0) + 1.0))),
-    "softplus":    Textbook(_softplus,                       lambda z, a: special.expit(z)),
+    "softplus":    Textbook(_softplus,                       lambda z, a: 1.0 - np.exp(-a)),
     "silu":        Textbook(lambda z: z * special.expit(z),  _silu_slope),
     "gelu":        Textbook(_gelu,                           _gelu_slope),
     "mish":        Textbook(lambda z: z * np.tanh(_softplus(z)), _mish_slope),

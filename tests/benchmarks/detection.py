@@ -135,7 +135,7 @@ def largest(judgement: Judgement, signal: Floats) -> Floats:
 def measure(networks: int, seed: int) -> tuple[dict[str, Counter[str]], list[Outcome]]:
     """Entries by family and reason, and the outcome of one planted error a network."""
     settings = session.Settings(Builtin(), seed=seed, examples=networks)
-    witnesses = session.call_witnesses(None, "builtin").witnesses
+    witnesses = session.call_witnesses(None, settings.subject).witnesses
     source = Source(session.strategy(settings)[0], seed)
     generator = np.random.default_rng(seed)
     families: dict[str, Counter[str]] = defaultdict(Counter)

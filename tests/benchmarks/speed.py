@@ -49,7 +49,7 @@ def hunted(networks: int) -> dict[str, Any]:
     from crosscheck.subjects.builtin import Builtin
 
     settings = session.Settings(Builtin(), seed=SEED, examples=networks, points=POINTS)
-    witnesses = session.call_witnesses(None, "builtin").witnesses
+    witnesses = session.call_witnesses(None, settings.subject).witnesses
     source = Source(session.strategy(settings)[0], SEED)
     ready = time.perf_counter()
     wall, processor, parts = [ready], [time.process_time()], {}

@@ -75,6 +75,7 @@ CURVES: dict[str, tuple[Curve, Curve, float]] = {  # f, f' and the relative radi
     "cubic":         (lambda x: x**3 - 2 * x,            lambda x: 3 * x * x - 2,             1e-12),
     "exponential":   (np.exp,                            np.exp,                              1e-11),
     "tanh":          (np.tanh,                           lambda x: 1 - np.tanh(x) ** 2,       1e-11),
+    "long waves":    (lambda x: np.sin(100 * x),         lambda x: 100 * np.cos(100 * x),     1e-11),
     "waves":         (lambda x: np.sin(1e3 * x),         lambda x: 1e3 * np.cos(1e3 * x),     1e-9),
     "short waves":   (lambda x: np.sin(1e4 * x),         lambda x: 1e4 * np.cos(1e4 * x),     1e-9),
     "small waves":   (lambda x: x * x + 1e-3 * np.sin(1e3 * x), lambda x: 2 * x + np.cos(1e3 * x), 1e-9),

@@ -90,6 +90,7 @@ RATIOS: dict[str, tuple[Party, tuple[Party, ...], float | None]] = {
     "the second has one":         (party([2.0, 6.0]),        (party([9.0, 9.0], np.inf), party([1.0, 3.0])), 2.0),
     "no witness":                 (party([2.0, 6.0]),        (),                            None),
     "lost in the bound":          (party([2.0, 6.0], 1.0),   (party([1.0, 3.0], 1.0),),     None),
+    "rounded as a large number":  (party([100 + 5e-11, 300.0]), (party([1.0, 3.0], 1e-15),), 100.0),
     "almost a fraction, sharp":   (party([0.5 + 1e-9] * 2),  (party([1.0, 1.0]),),          None),
     "almost a fraction, blunt":   (party([0.5 + 1e-9] * 2, 1e-8), (party([1.0, 1.0], 1e-8),), 0.5),
 }
@@ -120,9 +121,18 @@ def test_losses_that_agree_say_nothing() -> None:
     assert (found.disagrees, found.ratio, found.message) == (False, None, None)
 
 
-def test_a_loss_that_no_witness_answers_for_is_not_compared() -> None:
-    """Differences are of the sound loss: they know nothing of their own about its value."""
-    found = Scene(gradients(loss=LOSS * 2), {"differences": witness(radius=1e-6)}).judged()
-    assert found.verdict is Verdict.AGREES
+def test_with_differences_alone_the_loss_is_held_against_that_of_the_sound_forward() -> None:
+    alone = {"differences": witness(radius=1e-6)}
+    assert Scene(gradients(), alone).judged().verdict is Verdict.AGREES
+    found = Scene(gradients(loss=LOSS * 2, times=2.0), alone).judged()
+    assert found.verdict is Verdict.FORWARD_DISAGREES
     assert found.forward is not None
-    assert found.forward.losses.count(Status.NOT_COMPARED) == CASE.n_points
+    assert found.forward.ratio == 2.0
+    assert found.count(Status.DISAGREE) == 0
+
+
+def test_a_loss_that_nobody_answers_for_is_not_compared() -> None:
+    found = Scene(gradients(loss=LOSS * 2), {}).judged().forward
+    assert found is not None
+    assert found.losses.count(Status.NOT_COMPARED) == CASE.n_points
+    assert not found.disagrees

@@ -11,6 +11,7 @@ from crosscheck.judge.compare import Status
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.search import Hunt, Limits, hunt
 from crosscheck.spec import Subject, Verdict
+from crosscheck.spec.ops import OPS
 from crosscheck.strategies.by_index import Source
 from crosscheck.strategies.cases import cases
 from crosscheck.strategies.space import Space
@@ -18,6 +19,7 @@ from crosscheck.subjects.builtin import Builtin
 
 NETWORKS = 60
 SEED = 2
+PASSING = (Verdict.AGREES, Verdict.UNDECIDABLE, Verdict.ORACLE_DISAGREES)
 WITNESSES = Witnesses((TorchAutograd(),), differences=True)
 
 
@@ -32,16 +34,19 @@ def the_subjects_own(result: Hunt) -> list[int]:
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_caught_and_the_subject_accused(bug: Bug) -> None:
+    """Where one witness alone can resolve the difference (tiny numbers), who is right stays open: then a later one."""
     source = source_of(bug)
-    result = hunt(source, bug.subject, WITNESSES, Limits(NETWORKS, first_failure=True))
-    caught = the_subjects_own(result)
-    assert caught, f"{bug.name} got through {NETWORKS} networks: {result.tally.verdicts}"
-    case = source.case(caught[0])
-    assert case is not None
-    judgement = check(case, bug.subject, WITNESSES)
-    assert judgement.verdict.name == bug.verdict
-    if bug.verdict == "DISAGREES":
-        assert judgement.odd_one_out == "subject", "both witnesses stand against it"
+    for index in range(NETWORKS):
+        case = source.case(index)
+        assert case is not None
+        judgement = check(case, bug.subject, WITNESSES)
+        if judgement.verdict in PASSING:
+            continue
+        assert judgement.verdict.name == bug.verdict
+        assert judgement.odd_one_out in ("subject", None), "a witness was accused"
+        if judgement.odd_one_out == "subject" or bug.verdict != "DISAGREES":
+            return
+    pytest.fail(f"{bug.name} got through {NETWORKS} networks")
 
 
 def test_the_built_in_passes_where_the_bugs_are_caught() -> None:
@@ -51,8 +56,9 @@ def test_the_built_in_passes_where_the_bugs_are_caught() -> None:
     assert result.tally.status[Status.DISAGREE] == 0
 
 
-# Where a formula of lower accuracy is at its worst, and where conventions at kinks differ.
+# Where a formula of lower accuracy is at its worst; and where conventions at kinks differ.
 HARD = ("large", "saturating", "decades", "integers")
+AT_KINKS = ("integers", "dyadic")
 
 
 def _op(subject: Builtin) -> str:
@@ -63,8 +69,10 @@ def _op(subject: Builtin) -> str:
 @pytest.mark.parametrize("name", CONTROLS)
 def test_a_right_formula_of_lower_accuracy_is_not_accused(name: str, dtype: str) -> None:
     subject: Subject = CONTROLS[name]
-    space = Space.of(["dense", "concat", _op(CONTROLS[name]), "sse", "cotangent"])
-    source = Source(cases(space, dtypes=(dtype,), points=4, families=HARD), SEED)
+    op = _op(CONTROLS[name])
+    kinks = OPS[op].kinks({a.name: a.default for a in OPS[op].attributes if a.default is not None})
+    space = Space.of(["dense", "concat", op, "sse", "cotangent"])
+    source = Source(cases(space, dtypes=(dtype,), points=4, families=AT_KINKS if kinks else HARD), SEED)
     verdicts = []
     another = False
     for index in range(12):
@@ -73,6 +81,6 @@ def test_a_right_formula_of_lower_accuracy_is_not_accused(name: str, dtype: str)
         verdicts.append(check(case, subject, WITNESSES).verdict)
         own, sound = dict(subject.gradients(case).tensors()), dict(Builtin().gradients(case).tensors())
         another |= any(not np.array_equal(own[k], sound[k], equal_nan=True) for k in sound)
-    assert set(verdicts) <= {Verdict.AGREES, Verdict.UNDECIDABLE, Verdict.ORACLE_DISAGREES}
+    assert set(verdicts) <= set(PASSING)
     assert verdicts.count(Verdict.AGREES) > 3
     assert another, "the control computes the very bits of the built-in: it controls nothing"

@@ -22,6 +22,7 @@ PROMISES = {
     "dyadic":     lambda v: (v * 8 == np.round(v * 8)).all() and abs(v).max() == 2.0,
     "integers":   lambda v: set(np.unique(v)) == {-2.0, -1.0, 0.0, 1.0, 2.0},
     "ones":       lambda v: (v == 1.0).all(),
+    "initialised": lambda v: 0.4 < v.std() < 0.9,
     "normal":     lambda v: 0.9 < v.std() < 1.1,
     "small":      lambda v: 0.09 < v.std() < 0.11,
     "large":      lambda v: 2.7 < v.std() < 3.3,

@@ -159,6 +159,24 @@ def test_a_comparison_within_the_rounding_parts_the_samples(ufunc: np.ufunc) -> 
     assert [len(np.unique(branch[:, 0, i])) for i in range(3)] == [2, 1, 2]
 
 
+def test_a_comparison_within_16_sigma_parts_samples_that_would_all_decide_alike() -> None:
+    x = rounded([0.0], "float32")
+    sigma = 2.0**-24 * 0.1 / np.sqrt(3)
+    for distance, parts in ((8.0, True), (-8.0, True), (40.0, False)):
+        x.rounding.parted[:] = False
+        total = (x + (0.1 + distance * sigma)) - 0.1
+        assert (total.data > 0).all() or (total.data < 0).all()
+        branch = np.greater(total, 0.0)
+        assert x.rounding.parted.tolist() == [parts]
+        assert len(np.unique(branch)) == (2 if parts else 1)
+
+
+def test_two_samples_are_enough_to_part() -> None:
+    rounding = Rounding.of("float64", "a key", 2, 1)
+    branch = np.greater(rounding.array(np.zeros((1, 40))), 0.0)
+    assert (branch[0] != branch[1]).all()
+
+
 def test_a_clear_comparison_parts_nothing() -> None:
     x = rounded([1e-9, -1e-9, 3.0])
     branch = np.greater(np.sin(x), 0.0)

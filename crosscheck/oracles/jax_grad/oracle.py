@@ -63,7 +63,7 @@ def gradients(case: Case, dtype: str) -> Gradients:
 def _walk() -> Any:
     try:
         return importlib.import_module("crosscheck.oracles.jax_grad.walk")
-    except ImportError as error:
+    except Exception as error:  # whatever a broken installation raises: a missing library, a version that does not fit
         raise OracleUnavailable(
             f"the oracle jax needs the package jax, which cannot be imported here ({error}); without it no gradient "
             "is compared with JAX's. Install it with: pip install 'crosscheck[jax]'"

@@ -66,7 +66,7 @@ def gradients(case: Case, dtype: str, *, by_node: bool = False) -> Gradients:
 def _require_torch() -> None:
     try:
         importlib.import_module("torch")
-    except (ImportError, OSError) as error:  # OSError: a shared library of torch that cannot be loaded
+    except Exception as error:  # whatever a broken installation raises: a missing library, a version that does not fit
         raise OracleUnavailable(
             f"oracle {NAME}: torch cannot be imported here ({error}), so no gradient can be compared with PyTorch's "
             "autograd; install it with pip install 'crosscheck[torch]'"
