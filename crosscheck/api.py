@@ -95,7 +95,9 @@ def check(
     """Verify `subject(architecture, point) -> (loss, gradients)` on one network, or on random networks of `ops`.
 
     `architecture` is the text notation (`*` for a drawn size) or an Architecture; with neither it nor `ops`
-    all operations are drawn. Gradients are a dict of arrays of the params' keys and shapes and of `dtype`.
+    all operations are drawn. `point.params["0.weight"]` has shape (out, in), "0" being the node's index;
+    `point.inputs["x"]` and `point.targets` are arrays too (class targets int64). The gradients are a dict of
+    arrays of the params' keys and shapes and of `dtype`; the gradients of inputs may stand beside them by name.
     Returns a Summary. Raises GradientMismatch where the subject is wrong, NothingVerified where too little
     could be compared, SpecError or UsageError where the question is malformed.
     """

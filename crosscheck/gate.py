@@ -101,7 +101,7 @@ def _nothing(counts: Mapping[Verdict, int], entries: Entries, only_differences_l
         return Exit(code=NOTHING, reason="nothing was verified: no case was checked")
     if not entries.compared:
         return Exit(code=NOTHING, reason="nothing was verified: no entry was compared")
-    if not entries.informative:
+    if not entries.informative and not counts[Verdict.ORACLE_DISAGREES]:
         return Exit(code=NOTHING, reason=f"nothing was verified: none of {entries.compared:,} entries was informative")
     # In a case that is ORACLE_DISAGREES the subject agrees with at least one witness.
     if not counts[Verdict.AGREES] + counts[Verdict.ORACLE_DISAGREES]:

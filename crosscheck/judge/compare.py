@@ -37,11 +37,15 @@ NO_DEVIATIONS: Mapping[str, Floats] = {}
 
 @dataclass(frozen=True, eq=False)
 class Party:
-    """A party's values of one tensor, (P, …), and how far each may be off; infinite where it was not asked."""
+    """A party's values of one tensor, (P, …), and how far each may be off.
+
+    The bound is infinite where the party was not asked, unless it is `always_asked`: then it is overflow.
+    """
 
     name: str
     values: Array
     bound: Floats
+    always_asked: bool = False
 
     @property
     def answers(self) -> Bools:
@@ -96,7 +100,7 @@ def compare(
         errors[w.name] = difference(subject.values, w.values)
         answered = np.isfinite(bounds[w.name])
         against[w.name] = answered & ~(errors[w.name] <= bounds[w.name])
-        asked |= w.answers
+        asked |= w.answers | w.always_asked
         found = np.where(answered, resolved(bounds[w.name], w.values, point_scale), np.inf)
         resolution = np.minimum(resolution, found)
     decided = np.isfinite(subject.bound) & np.logical_or.reduce([np.isfinite(b) for b in bounds.values()] or [asked])

@@ -65,7 +65,8 @@ def judge(
     for name, values in claimed.tensors():
         subject = Party("subject", values, own.gradients[name])
         witnesses = tuple(
-            Party(w, r.gradients[name], _witness_bound(w, r, bounds, name)) for w, r in references.items()
+            Party(w, r.gradients[name], _witness_bound(w, r, bounds, name), always_asked=r.radius is None)
+            for w, r in references.items()
         )
         wide = {w: b.gradients[name] for w, b in deviating.items()}
         tensors[name] = compare(name, subject, witnesses, parted=parted, point_scale=scale, deviating=wide)

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from crosscheck.report.sections import agreement, chain, findings, severity, verdict, words
+from crosscheck.report.sections import agreement, chain, findings, resolution, severity, verdict, words
 from crosscheck.spec.record import EntryRecord, Finding, Run, RunFile
 
 LABEL = 8  # the width of the column of labels
@@ -119,7 +119,8 @@ def _likely(finding: Finding) -> str:
     found, ruled_out = findings.diagnosis(finding)
     likely = [line for line in found if not (findings.says_more(finding) and line == finding.message)]
     out = f"ruled out: {', '.join(ruled_out)}" if ruled_out else ""
-    unnamed = "as said above" if found else "no known bug looks like this"
+    unnamed = "known deviation" if finding.deviation else "no known bug looks like this"
+    unnamed = "as said above" if found else unnamed
     named = "; ".join(likely) or (unnamed if out else "")
     return GAP.join(part for part in (named, out) if part)
 
@@ -137,7 +138,7 @@ def _term(term: chain.Term) -> str:
 
 def entry(item: EntryRecord, finding: Finding) -> str:
     """`0.weight[0,0] = 0.8412; ball 1.0833, torch and jax agree with ball; off by 2.4e-01, bound 1.1e-15`."""
-    digits = _digits(item, finding)
+    digits = findings.digits(item, finding)
     name = words.entry_name(item.tensor, item.index)
     own = item.values.get(words.SUBJECT)
     claimed = f"{name} not claimed" if own is None else f"{name} = {words.number(own, digits)}"
@@ -145,24 +146,10 @@ def entry(item: EntryRecord, finding: Finding) -> str:
     return "; ".join(part for part in (claimed, _witnesses(item, finding, digits), off) if part)
 
 
-def _digits(item: EntryRecord, finding: Finding) -> int:
-    """Enough to tell the subject from those against it; those on one side may differ by noise in all digits."""
-    beside = findings.side_of(words.SUBJECT, finding) - {words.SUBJECT}
-    together = _together(item, finding)
-    return words.digits_apart(value for name, value in item.values.items() if name not in {*beside, *together})
-
-
-def _together(item: EntryRecord, finding: Finding) -> list[str]:
-    """The witnesses that agree with the reference."""
-    reference = findings.reference(item, finding)
-    side = findings.side_of(reference, finding) - {reference, words.SUBJECT}
-    return [name for name in words.in_order(item.values) if name in side and item.values[name] is not None]
-
-
 def _witnesses(item: EntryRecord, finding: Finding, digits: int) -> str:
     asked = [n for n in words.in_order(item.values) if n != words.SUBJECT and item.values[n] is not None]
     reference = findings.reference(item, finding)
-    together = _together(item, finding)
+    together = findings.together(item, finding)
     alone = sorted((n for n in asked if n not in together), key=lambda n: n != reference)
     said = [f"{n} {words.number(item.values[n], digits)}" for n in alone]
     if not together:
@@ -189,7 +176,7 @@ def _agreement(run: Run) -> Iterator[str]:
 def _not_compared(run: Run) -> Iterator[str]:
     entries, never = run.entries.not_compared, run.coverage.never_compared
     if entries:
-        yield f"  not compared: {words.count(entries, 'entry', 'entries')}, claimed by nobody or asked of no witness"
+        yield f"  not compared: {words.count(entries, 'entry', 'entries')}: {resolution.MEANINGS['not_compared']}"
     if never:
         yield f"  never compared in this run: {', '.join(never)}"
     if entries or never:
@@ -204,10 +191,10 @@ def _last(run_file: RunFile) -> Iterator[str]:
 
 def _tally(run_file: RunFile) -> list[str]:
     run = run_file.run
-    wrong = verdict.distinct(run)
-    found = [f"{words.count(len(wrong), 'distinct disagreement')}"]
+    wrong = verdict.failing_cases(run)
+    found = [words.count(len(verdict.distinct(run)), "distinct disagreement")]
     if wrong:
-        found[0] += f" ({words.count(sum(f.count for f in wrong), 'case')})"
+        found[0] += f" ({words.count(wrong, 'case')})"
     return [
         *found,
         f"{words.count(run.entries.undecidable, 'entry', 'entries')} undecidable",

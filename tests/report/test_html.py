@@ -264,3 +264,21 @@ def test_the_histogram_draws_empty_decades_and_keeps_odd_keys() -> None:
     assert [bar.entries for bar in found.bars] == [1, 0, 10**6]
     assert [bar.height > 0 for bar in found.bars] == [True, False, True]
     assert found.others == (("exact", 4), ("²", 1))
+
+
+def test_a_known_deviation_is_never_called_unrecognised() -> None:
+    known = msgspec.structs.replace(example_run.GELU, diagnosis=(), deviation="linear above its threshold of 20")
+    run = msgspec.structs.replace(example_run.FAILING.run, findings=(known,))
+    page = html.render(msgspec.structs.replace(example_run.FAILING, run=run))
+    assert "No known bug" not in page
+    assert "not recognised" not in page
+    assert '<td class="prose">known deviation</td>' in page
+    assert "<strong>Known deviation:</strong> linear above its threshold of 20" in page
+
+
+def test_one_is_no_plural() -> None:
+    gap = msgspec.structs.replace(example_run.PASSING.run.oracles[2], gaps=(("celu", "no rule", 1),))
+    run = msgspec.structs.replace(example_run.PASSING.run, oracles=(gap,))
+    assert 'no rule <span class="muted">(1 case)</span>' in html.render(
+        msgspec.structs.replace(example_run.PASSING, run=run)
+    )

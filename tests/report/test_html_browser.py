@@ -165,3 +165,18 @@ def test_print_opens_what_is_folded(browser: Any, pages: dict[str, str]) -> None
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_scrolls_says_so_and_the_worst_entries_fit_a_wide_window(
+    browser: Any, pages: dict[str, str], width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(pages["failing"])
+    page.wait_for_timeout(100)
+    at_odds = """[...document.querySelectorAll(".scroll")].filter(
+        (one) => one.nextElementSibling.hidden !== one.scrollWidth <= one.clientWidth).length"""
+    assert page.evaluate(at_odds) == 0
+    fits = "[...document.querySelectorAll('table.worst')].map((t) => t.parentElement).every("
+    assert page.evaluate(f"{fits}(one) => one.scrollWidth <= one.clientWidth)") == (width == 1280)
+    page.close()

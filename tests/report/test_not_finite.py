@@ -86,7 +86,7 @@ def test_the_page_shows_them(stored: RunFile, tmp_path: Path) -> None:
 
 def test_an_agreement_that_is_infinitely_off_says_so(stored: RunFile) -> None:
     cell = agreement.cell(stored.run.agreement[0])
-    assert cell.detail == "1,204,208 compared; worst inf × its bound, nan ulp"
+    assert (cell.detail, cell.ulps) == ("1,204,208 compared; worst inf × its bound", "nan ulp")
 
 
 def test_what_is_not_finitely_wrong_stands_first_within_its_verdict() -> None:

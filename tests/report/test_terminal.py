@@ -34,10 +34,10 @@ crosscheck 0.1.0 · seed 8841 · subject my_net · oracles ball torch · float64
   term    ∂C/∂a ✗ first wrong: 1, certified 2   ∂a/∂z ↳ follows from it   ∂z/∂w ↳ follows from it
   replay  crosscheck replay c07d11
 
-  not compared: 12 entries, claimed by nobody or asked of no witness
+  not compared: 12 entries: the subject returned no gradient of them, or no witness was asked
   never compared in this run: add.input
 
-FAILED  2 distinct disagreements (41 cases) · 123 entries undecidable · 41 s · exit 1: cases with a failing verdict: 1
+FAILED  2 distinct disagreements (42 cases) · 123 entries undecidable · 41 s · exit 1: cases with a failing verdict: 1
   BROKE_CONTRACT, 41 DISAGREES
 report  reports/index.html
 """
@@ -50,14 +50,14 @@ crosscheck 0.1.0 · seed 8841 · subject my_net · oracles ball torch jax differ
   ! 23 entries are undecidable (a kink, a tie or an overflow) in cases that do not aim at kinks.
 
   torch is the odd one out: every difference is with it; subject, ball and jax agree with each other.
-  ✓ subject  ball     agree; 1,204,208 compared; worst 0.41 × its bound, 3.1 ulp
-  ✗ subject  torch    7 differ; 1,204,208 compared; worst 88 × its bound, 1.6e+07 ulp
-  ✓ subject  jax      agree; 1,150,000 compared; worst 0.52 × its bound, 29.7 ulp
-  ✗ ball     torch    7 differ; 1,204,208 compared; worst 88 × its bound, 1.6e+07 ulp
-  ✓ ball     jax      agree; 1,150,000 compared; worst 0.5 × its bound, 30 ulp
-  ✗ torch    jax      7 differ; 1,150,000 compared; worst 88 × its bound, 1.6e+07 ulp
+  ✓ subject  ball     agree; 1,204,208 compared; worst 0.41 × its bound
+  ✗ subject  torch    7 differ; 1,204,208 compared; worst 88 × its bound
+  ✓ subject  jax      agree; 1,150,000 compared; worst 0.52 × its bound
+  ✗ ball     torch    7 differ; 1,204,208 compared; worst 88 × its bound
+  ✓ ball     jax      agree; 1,150,000 compared; worst 0.5 × its bound
+  ✗ torch    jax      7 differ; 1,150,000 compared; worst 88 × its bound
 
-  not compared: 12 entries, claimed by nobody or asked of no witness
+  not compared: 12 entries: the subject returned no gradient of them, or no witness was asked
   never compared in this run: add.input
 
 PASSED  0 distinct disagreements · 123 entries undecidable · 41 s · exit 0: the subject agrees; in 7 cases an oracle
@@ -239,6 +239,33 @@ def test_a_diagnosis_does_not_repeat_the_message() -> None:
     text = plain(with_finding(verdict="FORWARD_DISAGREES", message=said, diagnosis=(said, "ruled out: factor")))
     assert text.count(said) == 1
     assert "  likely  as said above       ruled out: factor\n" in text
+
+
+def test_cases_are_counted_once_and_without_those_of_an_oracle() -> None:
+    odd = msgspec.structs.replace(example_run.GELU, verdict="ORACLE_DISAGREES", odd_one_out="torch")
+    found = (example_run.GELU, example_run.SKIP, odd)  # 37 and 4 cases, which overlap, and 37 of torch's own
+    verdicts = {"AGREES": 323, "DISAGREES": 38, "FORWARD_DISAGREES": 1, "BROKE_CONTRACT": 1, "ORACLE_DISAGREES": 37}
+    text = terminal.summary(with_run(example_run.FAILING, findings=found, verdicts=verdicts))
+    assert text.startswith("FAILED  2 distinct disagreements (40 cases) · ")
+
+
+def test_one_is_no_plural() -> None:
+    one = (OracleRecord(name="torch", answered=0),)
+    text = plain(with_run(example_run.FAILING, cases=1, oracles=one, findings=(), verdicts={"DISAGREES": 1}), width=200)
+    assert "it answered for none of 1 architecture." in text
+    assert "FAILED  0 distinct disagreements (1 case) · " in text
+    pair = msgspec.structs.replace(example_run.PASSING.run.agreement[1], disagreements=1)
+    assert "✗ subject  torch  1 differs; " in plain(with_run(example_run.PASSING, agreement=(pair,)))
+    few = msgspec.structs.replace(example_run.EMPTY.run.entries, compared=1, uninformative=1, not_compared=1)
+    text = plain(with_run(example_run.PASSING, entries=few))
+    assert "Only 0 % of 1 entry is informative" in text
+    assert "  not compared: 1 entry: " in text
+
+
+def test_a_known_deviation_is_never_called_unknown() -> None:
+    text = plain(with_finding(deviation="linear above 20", diagnosis=("ruled out: factor",)))
+    assert "no known bug" not in text
+    assert "  likely  known deviation       ruled out: factor\n" in text
 
 
 def test_the_summary_is_one_line() -> None:

@@ -16,6 +16,7 @@ class Cell:
     mark: str
     headline: str
     detail: str
+    ulps: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ def matrix(run: Run) -> Matrix:
 def cell(pair: Agreement) -> Cell:
     if not pair.comparisons:
         return NEVER
-    worst = f"worst {words.times(pair.worst_bounds)} × its bound, {words.times(pair.worst_ulps)} ulp"
-    compared = f"{pair.comparisons:,} compared"
+    detail = f"{pair.comparisons:,} compared; worst {words.times(pair.worst_bounds)} × its bound"
+    ulps = f"{words.times(pair.worst_ulps)} ulp"
     if pair.disagreements:
-        return Cell("bad", "✗", f"{pair.disagreements:,} differ", f"{compared}; {worst}")
-    return Cell("good", "✓", "agree", f"{compared}; {worst}")
+        return Cell("bad", "✗", words.count(pair.disagreements, "differs", "differ"), detail, ulps)
+    return Cell("good", "✓", "agree", detail, ulps)
 
 
 def odd_one_out(run: Run) -> str | None:

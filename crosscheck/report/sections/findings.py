@@ -162,10 +162,24 @@ def side_of(party: str | None, finding: Finding) -> frozenset[str]:
     return next((frozenset(s) for s in finding.sides.values() if party in s), frozenset((party,) if party else ()))
 
 
+def together(entry: EntryRecord, finding: Finding) -> tuple[str, ...]:
+    """The witnesses that agree with the reference."""
+    held_to = reference(entry, finding)
+    side = side_of(held_to, finding) - {held_to, words.SUBJECT}
+    return tuple(name for name in words.in_order(entry.values) if name in side and entry.values[name] is not None)
+
+
+def digits(entry: EntryRecord, finding: Finding) -> int:
+    """Enough to tell the subject from those against it; those on one side may differ by noise in all digits."""
+    beside = side_of(words.SUBJECT, finding) - {words.SUBJECT}
+    left_out = {*beside, *together(entry, finding)}
+    return words.digits_apart(value for name, value in entry.values.items() if name not in left_out)
+
+
 def _row(entry: EntryRecord, finding: Finding, parties: tuple[str, ...]) -> EntryRow:
-    digits = words.digits_apart(entry.values.values())
+    shown = digits(entry, finding)
     apart = _apart(entry, finding)
-    values = tuple(Value(words.number(entry.values.get(party), digits), party in apart) for party in parties)
+    values = tuple(Value(words.number(entry.values.get(party), shown), party in apart) for party in parties)
     return EntryRow(
         name=words.entry_name(entry.tensor, entry.index),
         point=entry.point,

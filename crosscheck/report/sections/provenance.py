@@ -46,7 +46,7 @@ def provenance(run: Run, measured: Measured) -> Provenance:
                 name=oracle.name,
                 answered=f"{oracle.answered:,} of {run.cases:,}",
                 share=words.percent(oracle.answered, run.cases),
-                gaps=tuple(Gap(op, reason, f"{cases:,}") for op, reason, cases in oracle.gaps),
+                gaps=tuple(Gap(op, reason, words.count(cases, "case")) for op, reason, cases in oracle.gaps),
             )
             for oracle in run.oracles
         ),

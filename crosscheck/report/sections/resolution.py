@@ -52,8 +52,8 @@ MEANINGS = {
     "informative": "a bug of the size of the resolution would certainly have been seen, and none was",
     "uninformative": "agrees, but the bound is too wide for that to mean anything",
     "undecidable": "hangs on a kink, a tie or an overflow",
-    "disagreeing": "differs by more than its bound",
-    "not_compared": "claimed by nobody, or asked of no witness",
+    "disagreeing": "differs by more than its bound from a witness, the subject's fault or the witness's",
+    "not_compared": "the subject returned no gradient of them, or no witness was asked",
 }
 
 

@@ -75,13 +75,18 @@ def _differing(run: Run) -> list[tuple[str, str]]:
 
 
 def _disagreement(run: Run) -> str:
-    counts = by_verdict(run.verdicts)
-    wrong = sum(counts[verdict] for verdict in FAILING)
+    wrong = failing_cases(run)
     if not wrong:
         return f"{run.subject} shows no wrong gradient, but the run was asked to fail on what it met."
     causes = distinct(run)
     found = f": {words.count(len(causes), 'distinct cause')}" if causes else ""
     return f"{run.subject} fails in {wrong:,} of {words.count(run.cases, 'architecture')}{found}."
+
+
+def failing_cases(run: Run) -> int:
+    """The cases that fail the run, each once: one case may belong to two findings."""
+    counts = by_verdict(run.verdicts)
+    return sum(counts[verdict] for verdict in FAILING)
 
 
 def distinct(run: Run) -> tuple[Finding, ...]:
@@ -115,7 +120,7 @@ def _oracles(run: Run) -> list[str]:
     # Where the subject broke the contract the oracles may not have been asked at all, and the finding says so.
     asked = run.cases - by_verdict(run.verdicts)[Verdict.BROKE_CONTRACT]
     for oracle in run.oracles:
-        cases = f"{run.cases:,} architectures"
+        cases = words.count(run.cases, "architecture")
         if not oracle.answered and asked:
             found.append(f"The oracle {oracle.name} is missing: it answered for none of {cases}{_why(oracle)}.")
         elif oracle.answered < asked:
@@ -157,7 +162,8 @@ def _few_informative(run: Run) -> list[str]:
     if not entries.compared or 2 * entries.resolved >= entries.compared:
         return []
     share = words.percent(entries.resolved, entries.compared)
-    return [f"Only {share} of {entries.compared:,} entries are informative: less was seen than was left open."]
+    compared = words.count(entries.compared, "entry is", "entries are")
+    return [f"Only {share} of {compared} informative: less was seen than was left open."]
 
 
 def _kinks(run: Run) -> list[str]:

@@ -1,5 +1,5 @@
 "use strict";
-// Everything on the page stands in its HTML; this only sorts and filters tables and copies commands.
+// Everything on the page stands in its HTML; this only sorts and filters tables, copies commands and says what scrolls.
 
 const textOf = (row, column) => {
   const cell = row.cells[column];
@@ -99,6 +99,18 @@ const makeCopyable = (command) => {
   command.append(button);
 };
 
+// Scrollbars may be hidden until they are touched, so a region wider than its place says so below it.
+const hintAtScroll = (region) => {
+  const hint = document.createElement("p");
+  hint.className = "scroll-hint muted";
+  hint.textContent = "scrolls sideways →";
+  hint.setAttribute("aria-hidden", "true");
+  hint.hidden = true;
+  region.after(hint);
+  new ResizeObserver(() => { hint.hidden = region.scrollWidth <= region.clientWidth; }).observe(region);
+};
+
+document.querySelectorAll(".scroll").forEach(hintAtScroll);
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll("table.filterable").forEach(makeFilterable);
 document.querySelectorAll(".command").forEach(makeCopyable);
