@@ -255,7 +255,7 @@ def test_one_is_no_plural() -> None:
     assert "it answered for none of 1 architecture." in text
     assert "FAILED  0 distinct disagreements (1 case) · " in text
     pair = msgspec.structs.replace(example_run.PASSING.run.agreement[1], disagreements=1)
-    assert "✗ subject  torch  1 differs; " in plain(with_run(example_run.PASSING, agreement=(pair,)))
+    assert "✗ subject  torch    1 differs; " in plain(with_run(example_run.PASSING, agreement=(pair,)))
     few = msgspec.structs.replace(example_run.EMPTY.run.entries, compared=1, uninformative=1, not_compared=1)
     text = plain(with_run(example_run.PASSING, entries=few))
     assert "Only 0 % of 1 entry is informative" in text
