@@ -6,7 +6,9 @@ machine) stands in `Measured`, beside it.
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -218,3 +220,12 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of run.json (draft 2020-12)."""
     result = msgspec.json.schema(RunFile)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **result}
+
+
+def schema_text() -> str:
+    """The text of run.schema.json."""
+    return json.dumps(schema(), indent=1, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("run.schema.json").write_text(schema_text(), encoding="utf-8")
