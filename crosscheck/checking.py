@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crosscheck.backprop import network
-from crosscheck.backprop.branches import signature
+from crosscheck.backprop.branches import beyond_a_quarter_wave, signature
 from crosscheck.differences import ridders
 from crosscheck.judge.verdict import Judgement, broke, judge, with_own_forward
 from crosscheck.spec.case import Case
@@ -189,7 +189,9 @@ def sound_loss(case: Case) -> ridders.Function:
         with np.errstate(all="ignore"):
             tape = network.forward(case.architecture, params, inputs, case.targets[np.newaxis])
             shape = (len(values), case.n_points)
-            return ridders.Evaluation(np.broadcast_to(tape.loss, shape), np.broadcast_to(signature(tape), shape))
+            # The first of the stack is the middle of every stencil: what strays too far from it is another branch.
+            marks = signature(tape) + beyond_a_quarter_wave(tape).astype(np.uint64)
+            return ridders.Evaluation(np.broadcast_to(tape.loss, shape), np.broadcast_to(marks, shape))
 
     return evaluate
 
@@ -228,10 +230,12 @@ def _own_forward(
     part = case.take(points)
     own = bounds["subject"]
     names = tuple(name for name, _ in claimed.tensors())
+    # A loss of the subject's own may lose as much as its bound allows, not only what the sound one loses.
+    spread = own.gradients.loss / ridders.NOISE
     with clock.part("own loss"):
         try:
             ask = ridders.a_sample(part, names, OWN_ENTRIES)
-            found = ridders.differentiate(part, own_loss(part, subject), own.loss_spread[points], ask)
+            found = ridders.differentiate(part, own_loss(part, subject), spread[points], ask)
         except ContractBroken as contract:
             return replace(broke(contract), claimed=claimed, references=judgement.references)
     whole = _spread_out(found, points, case.n_points)

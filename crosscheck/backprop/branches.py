@@ -37,6 +37,21 @@ def signature(tape: Tape) -> NDArray[np.uint64]:
     return np.asarray(total, np.uint64)
 
 
+def beyond_a_quarter_wave(tape: Tape) -> NDArray[np.bool_]:
+    """Which networks of the stack have a sine's argument more than π/2 from where the first network has it.
+
+    Differences over more than that cannot tell a wave from its alias. Shape of the leading axes.
+    """
+    architecture = tape.architecture
+    result: Any = np.zeros(np.shape(tape.loss), np.bool_)
+    for node in architecture.nodes:
+        if node.op == "sin":
+            z = tape.value(node.inputs[0])
+            lead = z.shape[: z.ndim - len(architecture.shape_of(node.inputs[0]))]
+            result = result | (np.abs(z - z[:1]) > np.pi / 2).reshape((*lead, -1)).any(axis=-1)
+    return np.asarray(result, np.bool_)
+
+
 def _sides(values: Any, places: tuple[float, ...], shape: Shape, seed: int) -> Any:
     lead = values.shape[: values.ndim - len(shape)]
     flat = values.reshape((*lead, -1))

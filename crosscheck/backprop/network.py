@@ -54,7 +54,7 @@ def forward(
         given = tuple(outputs[k] if k >= 0 else inputs[architecture.inputs[-k - 1].name] for k in node.inputs)
         outputs.append(_apply(rows[node.op], i, architecture, given, params))
     tape = Tape(architecture, params, inputs, targets, tuple(outputs), None)
-    return Tape(architecture, params, inputs, targets, tuple(outputs), _loss(tape, rows))
+    return Tape(architecture, params, inputs, targets, tuple(outputs), loss(tape, rows))
 
 
 def backward(tape: Tape, rows: Rows = ROWS) -> tuple[dict[str, Array], dict[int, Array]]:
@@ -125,7 +125,8 @@ def _factor(architecture: Architecture) -> float:
     return float(loss.attributes["scale"]) / float(divisor[str(loss.attributes["reduction"])])
 
 
-def _loss(tape: Tape, rows: Rows) -> Array:
+def loss(tape: Tape, rows: Rows) -> Array:
+    """The loss of a forward pass by these rows, leading axes alone."""
     row, output, own, factor = _loss_parts(tape, rows)
     rank = len(tape.architecture.shape_of(tape.architecture.loss.inputs[0])) - row.per_sample
     terms = row.value(output, tape.targets, **own)

@@ -203,6 +203,8 @@ def _central(
     loss = answer.loss[1:].reshape(2, J, E, P)
     signature = answer.signature[1:].reshape(2, J, E, P)
     same = (signature == answer.signature[0]).all(axis=0) & np.isfinite(loss).all(axis=0)
+    # A wider stencil contains every narrower one, and with it the kink that that one crosses.
+    same = np.logical_and.accumulate(same[::-1], axis=0)[::-1]
     with np.errstate(all="ignore"):
         spread = np.maximum(loss_spread, UNIT * np.abs(loss).max(axis=0))
         # Where θ ± h were rounded, their middle is not θ: D is the slope there, off by f'' times the shift.

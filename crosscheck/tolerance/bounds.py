@@ -26,7 +26,7 @@ from crosscheck.tolerance.frameworks import (
     KnownDeviation,
 )
 from crosscheck.tolerance.rounding import FORMATS, MULTIPLE, Rounded, Rounding
-from crosscheck.tolerance.rows import ROWS, ROWS_WITH_DEVIATIONS
+from crosscheck.tolerance.rows import ROWS, ROWS_WITH_DEVIATIONS, SOUND_LOSSES
 
 SAMPLES = 16
 SAMPLES_FOR_SUSPECTS = 256
@@ -72,7 +72,7 @@ def bound(
         def widen(name: str, middle: Array) -> Floats:
             return MULTIPLE * sigma(noisy.get(name), middle) + floor
 
-        loss_spread = sigma(noisy["loss"], centre.loss)
+        loss_spread = sigma(noisy["sound loss"], centre.loss)
         gradients = Gradients(
             loss=widen("loss", centre.loss),
             by_param={k: widen(k, v) for k, v in centre.by_param.items()},
@@ -154,7 +154,11 @@ def _run(case: Case, rows: Rows, rounding: Rounding) -> dict[str, Array]:
     samples = len(rounding.keys)
     return {
         name: np.broadcast_to(_data(values), (samples, case.n_points, *shapes.get(name, ())))
-        for name, values in {**found, "loss": tape.loss}.items()
+        for name, values in {
+            **found,
+            "loss": tape.loss,
+            "sound loss": network.loss(tape, {**rows, **SOUND_LOSSES}),
+        }.items()
     }
 
 

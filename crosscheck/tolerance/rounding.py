@@ -176,6 +176,14 @@ class Rounding:
         self.parted |= by_point
         return np.where(open_, self._coins(open_.shape), decided)
 
+    def lose_phase(self, z: Floats) -> None:
+        """Note the points at which the samples of a wave's argument are so far apart that its phase is lost.
+
+        Float64 is simulated at a unit 2¹³ times too large: what such samples say cannot be scaled back.
+        """
+        lost = np.abs(z - z.mean(axis=0)).max(axis=0) > 1.0
+        self.parted |= lost.reshape(len(lost), -1).any(axis=-1)
+
     def _coins(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Heads or tails for each sample and place (not for each point); samples 0 and 1 always differ."""
         places = np.arange(np.prod(shape[1:], dtype=np.int64), dtype=np.float64).reshape((1, 1, *shape[1:])) + 0.5
@@ -251,6 +259,8 @@ class Rounded(NDArrayOperatorsMixin):
             ufunc, plain = np.square, plain[:1]
         if ufunc not in ELEMENTARY:
             raise TypeError(f"{ufunc.__name__} is not on the rounding array's list: how accurate is it?")
+        if ufunc in (np.sin, np.cos):
+            self.rounding.lose_phase(plain[0])
         values = ufunc(*plain)
         shape = self.rounding.format
         amplitude = np.abs(values) * (shape.unit * shape.accuracy.get(ufunc, 1.0))

@@ -251,3 +251,18 @@ ROWS_WITH_DEVIATIONS: dict[Constants, dict[str, Row]] = {
     "torch": with_deviations("torch"),
     "jax": with_deviations("jax"),
 }
+
+
+def _sound_bce(z: Array, y: Array) -> Array:
+    return np.maximum(z, 0.0) - z * y + np.log(1.0 + np.exp(-abs(z)))
+
+
+def _sound_cross_entropy(z: Array, y: Array, targets: str) -> Array:
+    return -(_one_hot(z, y, targets) * _log_softmax(z, -1)).sum(axis=-1)
+
+
+# The losses as the sound forward computes them, without what others may lose in p: for its own differences.
+SOUND_LOSSES: dict[str, Row] = {
+    "bce_with_logits": Loss(_sound_bce, lambda z, y: special.expit(z) - y),
+    "softmax_cross_entropy": Loss(_sound_cross_entropy, _cross_entropy_slope, per_sample=True),
+}
