@@ -222,8 +222,4 @@ def _assemble(space: Space, shape: Shape, plans: list[LayerPlan], loss: tuple[st
     link = -1
     for plan in plans:
         link = build.layer(plan, link)
-    if name == "softmax_cross_entropy" and len(plans) > 1 and build.shape(link)[-1] == 1 and "dense" in space.ops:
-        # One class has no gradient at all: a boundary worth drawing, in small networks.
-        out = space.fixed.get("dense", {}).get("out", 2)
-        link = build.dense({**choices(space, "dense")[0], "out": out}, link, share=False)
     return Architecture(tuple(build.inputs), tuple(build.nodes), Loss(name, drawn, (link,)))
