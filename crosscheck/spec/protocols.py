@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.op import Gap
-from crosscheck.spec.result import Array, Gradients, Reference
+from crosscheck.spec.result import Array, Certified, Floats, Gradients, Reference
 
 
 class Oracle(Protocol):
@@ -21,6 +22,28 @@ class Oracle(Protocol):
 
     def references(self, case: Case) -> Reference:
         """Its gradients at every point."""
+
+
+@runtime_checkable
+class Certifier(Oracle, Protocol):
+    """An oracle that proves what it says, and so decides who is wrong."""
+
+    def certify(
+        self,
+        case: Case,
+        goal: Gradients | None = None,
+        points: Sequence[int] | None = None,
+        widths: Mapping[int, Floats] | None = None,
+    ) -> Certified:
+        """Gradients with a radius below a hundredth of `goal`, at `points` (all where None; elsewhere infinite).
+
+        `widths` says for each node's input (-1: the loss's output - target) from how far a kink still counts.
+        """
+
+    def remainders(
+        self, case: Case, point: int, tensor: str, direction: Array, gradient: Array, steps: Floats
+    ) -> Floats:
+        """|f(θ+hv) - f(θ) - h g·v| for each step h, exactly; NaN where it is not known."""
 
 
 @runtime_checkable
@@ -48,3 +71,11 @@ class HasLoss(Protocol):
 
     def loss(self, case: Case) -> Array:
         """The loss at every point, shape (P,)."""
+
+
+@runtime_checkable
+class HasNodes(Protocol):
+    """A subject that can say more than its gradients by parameter and input."""
+
+    def node_gradients(self, case: Case) -> Gradients:
+        """Its answer with ∂C/∂ each node's output in `by_node`."""

@@ -62,16 +62,38 @@ class Reference:
 
 
 @dataclass(frozen=True, eq=False)
+class Certified:
+    """What a witness with a proof says: |true value - `reference`| <= its radius, entry by entry.
+
+    `bits` (P,) is the precision that it took, 0 where a point was not asked; `hull` (P,) marks points at which
+    some slope is the hull of one-sided derivatives, `at_limit` (P,) those at which the largest precision left a
+    radius wider than was asked for. `kinks` are the (op, node) met exactly, the loss as node -1.
+    """
+
+    reference: Reference
+    bits: NDArray[np.int64]
+    hull: Bools
+    at_limit: Bools
+    kinks: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Bound:
     """How far rounding may move one party's answer, in absolute units, for each entry.
 
     `gradients` has the shapes of the gradients compared; infinite where a sample overflowed. `parted` (P,)
-    marks the points at which a comparison could not be decided: a kink, a tie. `loss_spread` (P,) is σ of
-    the loss, `signal` (P,) the largest |∂C/∂(a node's output)|: what a gradient of zero is small against.
+    marks the points at which a comparison could not be decided: a kink, a tie. `held` is the bound on one side
+    of every such branch, for who knows the hull of the sides; elsewhere the same. `near` says within which
+    distance of a kink the inputs of a node (of the loss: -1) cannot be told from it. `centre` is the plain run
+    that the spread was taken around. `loss_spread` (P,) is σ of the loss, `signal` (P,) the largest
+    |∂C/∂(a node's output)|: what a gradient of zero is small against.
     """
 
     gradients: Gradients
+    held: Gradients
+    centre: Gradients
     parted: Bools
+    near: Mapping[int, Floats]
     loss_spread: Floats
     signal: Floats
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "jax", "jaxlib", "sklearn", "hypothesis", "scipy", "rich", "jinja2", "latex2mathml"}
+HEAVY = {"torch", "jax", "jaxlib", "flint", "sklearn", "hypothesis", "scipy", "rich", "jinja2", "latex2mathml"}
 SHOW = "import json, sys; print('\\n' + json.dumps(sorted(sys.modules)))"
 HELP = "from crosscheck.cli import run_group; code = run_group({!r}); assert code == 0, code"
 
@@ -39,7 +39,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_the_help_of_a_run_loads_no_framework() -> None:
-    assert_loads_none_of(HELP.format(["run", "--help"]), {"torch", "jax", "jaxlib", "sklearn"})
+    assert_loads_none_of(HELP.format(["run", "--help"]), {"torch", "jax", "jaxlib", "flint", "sklearn"})
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,10 @@ def test_the_help_of_a_run_loads_no_framework() -> None:
         ("crosscheck.tolerance.bounds", {"torch", "jax", "hypothesis", "crosscheck.oracles"}),
         ("crosscheck.oracles.torch_autograd.walk", {"jax", "crosscheck.backprop", "crosscheck.oracles.jax_grad"}),
         ("crosscheck.oracles.jax_grad.walk", {"torch", "crosscheck.backprop", "crosscheck.oracles.torch_autograd"}),
+        ("crosscheck.oracles.ball", {"torch", "jax", "flint", "scipy", "crosscheck.backprop"}),
+        ("crosscheck.oracles.ball.certify", {"torch", "jax", "scipy", "crosscheck.backprop"}),
         ("crosscheck.report.html", {"torch", "jax", "hypothesis"}),
-        ("crosscheck.session", {"torch", "jax", "sklearn"}),
+        ("crosscheck.session", {"torch", "jax", "flint", "sklearn"}),
     ],
 )
 def test_no_room_loads_what_it_must_not_know(module: str, others: set[str]) -> None:

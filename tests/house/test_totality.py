@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from crosscheck.backprop import activations, dense, losses, merge, textbook
-from crosscheck.oracles import jax_grad, torch_autograd
+from crosscheck.oracles import ball, jax_grad, torch_autograd
+from crosscheck.oracles.ball import activations as ball_activations
+from crosscheck.oracles.ball import layers as ball_layers
+from crosscheck.oracles.ball import losses as ball_losses
+from crosscheck.oracles.ball import merges as ball_merges
 from crosscheck.oracles.jax_grad import activations as jax_activations
 from crosscheck.oracles.jax_grad import layers as jax_layers
 from crosscheck.oracles.jax_grad import losses as jax_losses
@@ -68,6 +72,12 @@ WITNESSES = {
         "merge":      Table("crosscheck/oracles/jax_grad/merges.py::ROWS", jax_merges.ROWS),
         "loss":       Table("crosscheck/oracles/jax_grad/losses.py::ROWS", jax_losses.ROWS),
     }, jax_grad.GAPS),
+    "ball": Witness({
+        "activation": Table("crosscheck/oracles/ball/activations.py::ROWS", ball_activations.ROWS),
+        "layer":      Table("crosscheck/oracles/ball/layers.py::ROWS", ball_layers.ROWS),
+        "merge":      Table("crosscheck/oracles/ball/merges.py::ROWS", ball_merges.ROWS),
+        "loss":       Table("crosscheck/oracles/ball/losses.py::ROWS", ball_losses.ROWS),
+    }, ball.GAPS),
 }
 # fmt: on
 
@@ -122,6 +132,9 @@ def test_a_new_op_is_a_to_do_list() -> None:
         "cube missing: crosscheck/oracles/jax_grad/activations.py::ROWS",
         "conv missing: crosscheck/oracles/jax_grad/layers.py::ROWS",
         "nll missing: crosscheck/oracles/jax_grad/losses.py::ROWS",
+        "cube missing: crosscheck/oracles/ball/activations.py::ROWS",
+        "conv missing: crosscheck/oracles/ball/layers.py::ROWS",
+        "nll missing: crosscheck/oracles/ball/losses.py::ROWS",
     ]
 
 

@@ -1,0 +1,78 @@
+"""Taylor remainders without rounding: what a gradient leaves of the loss's change along a direction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from crosscheck.oracles.ball.arithmetic import Balls, exact
+from crosscheck.oracles.ball.walk import Numbers, at_precision, forward, numbers
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.case import Case
+from crosscheck.spec.errors import SpecError
+from crosscheck.spec.result import Array, Floats
+
+START = 256
+# A remainder is clear of its radius from ten bits on: its logarithm is then right to a thousandth.
+CLEAR = 10
+
+
+def remainders(
+    case: Case,
+    point: int,
+    tensor: str,
+    direction: Array,
+    gradient: Array,
+    steps: Floats,
+    *,
+    most_bits: int,
+) -> Floats:
+    """|f(θ + hv) - f(θ) - h g·v| of one tensor θ of one point, for every h of `steps`, each as a float64.
+
+    Every number given is taken exactly. NaN where `most_bits` leave a remainder below 2¹⁰ of its radius, and
+    throughout for a gradient that is not finite. Raises SpecError for a tensor that has no gradient, and OracleCrashed.
+    """
+    given = numbers(case, point)
+    if tensor not in given.params and tensor not in case.architecture.float_inputs:
+        raise SpecError(f"remainders: the case has no tensor {tensor!r} with a gradient")
+    result = np.full(len(steps), np.nan)
+    if not np.isfinite(np.asarray(gradient, np.float64)).all():
+        return result
+    v, g = exact(np.asarray(direction)), exact(np.asarray(gradient))
+    left, bits = np.arange(len(steps)), min(START, most_bits)
+    while True:
+        with at_precision(bits, case, point):
+            found = _at(case.architecture, given, tensor, v, g, steps[left].tolist())
+        clear = np.array([ball.is_zero() or ball.rel_accuracy_bits() >= CLEAR for ball in found])
+        result[left] = np.where(clear, [abs(float(ball)) for ball in found], np.nan)
+        left = left[~clear]
+        if not len(left) or bits >= most_bits:
+            return result
+        bits = min(2 * bits, most_bits)
+
+
+def _at(
+    architecture: Architecture, given: Numbers, tensor: str, v: Balls, g: Balls, steps: Sequence[float]
+) -> list[Any]:
+    """The remainders at the precision that is set."""
+
+    def loss(moved: Numbers) -> Any:
+        return forward(architecture, moved, {}).loss.balls[0]
+
+    start = loss(given)
+    slope = sum((a * b for a, b in zip(g, v, strict=True)), arb(0))
+    return [loss(_moved(given, tensor, v, arb(h))) - start - arb(h) * slope for h in steps]
+
+
+def _moved(given: Numbers, tensor: str, v: Balls, h: Any) -> Numbers:
+    """The numbers with h v added to one tensor."""
+
+    def shifted(balls: Balls) -> Balls:
+        return [x + h * d for x, d in zip(balls, v, strict=True)]
+
+    params = {k: shifted(b) if k == tensor else b for k, b in given.params.items()}
+    inputs = {k: shifted(b) if k == tensor else b for k, b in given.inputs.items()}
+    return Numbers(params, inputs, given.targets)
