@@ -6,22 +6,24 @@ huber                   ½d² | δ(|d|-½δ)           d inside δ, δ sign(d) o
 bce_with_logits         max(z,0) - zy + log1p(e)  sigmoid(z) - y
 softmax_cross_entropy   -Σ_c y_c log p_c          p_k Σ_c y_c - y_k, p = softmax(z), by ∂log p_c/∂z_k = δ_ck - p_k
 cotangent               c a                       c
+
+None overflows unless the loss itself does, and where p is nearly y no 1 - p is formed by a subtraction:
+sigmoid(z) - y = s(z)(1-y) - s(-z)y, and p_k Σ_c y_c - y_k = p_k Σ_{c≠k} y_c - y_k Σ_{c≠k} p_c.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
-from crosscheck.backprop.activations import log_softmax, softmax
+from crosscheck.backprop.activations import half_log_softmax, log_softmax_pulled_back, sigmoid
 from crosscheck.backprop.rows import Array, Loss
 
 
 def huber(a: Array, y: Array, delta: float) -> Array:
-    d = abs(a - y)
-    # ½m² + δ(d - m) with m = min(d, δ) is both branches at once, and the unused square never overflows.
-    m = np.minimum(d, delta)
-    return 0.5 * m * m + delta * (d - m)
+    # Halves, because |a - y| may overflow where δ|a - y| does not. With m = min(d, δ), m(d - ½m) is both branches.
+    d = abs(0.5 * a - 0.5 * y)
+    m = np.minimum(d, 0.5 * delta)
+    return 4.0 * m * (d - 0.5 * m)
 
 
 def huber_slope(a: Array, y: Array, delta: float) -> Array:
@@ -34,7 +36,12 @@ def sign_of_difference(a: Array, y: Array) -> Array:
 
 
 def bce_with_logits(z: Array, y: Array) -> Array:
-    return np.maximum(z, 0.0) - z * y + np.log1p(np.exp(-abs(z)))
+    # max(z,0) - zy as the sum of what the two classes pay
+    return (np.maximum(z, 0.0) * (1.0 - y) + np.maximum(-z, 0.0) * y) + np.log1p(np.exp(-abs(z)))
+
+
+def bce_with_logits_slope(z: Array, y: Array) -> Array:
+    return sigmoid(z) * (1.0 - y) - sigmoid(-z) * y
 
 
 def distribution(z: Array, y: Array, targets: str) -> Array:
@@ -45,12 +52,11 @@ def distribution(z: Array, y: Array, targets: str) -> Array:
 
 
 def softmax_cross_entropy(z: Array, y: Array, targets: str) -> Array:
-    return -(distribution(z, y, targets) * log_softmax(z, -1)).sum(axis=-1)
+    return (-2.0 * distribution(z, y, targets) * half_log_softmax(z, -1)).sum(axis=-1)
 
 
 def softmax_cross_entropy_slope(z: Array, y: Array, targets: str) -> Array:
-    probabilities = distribution(z, y, targets)
-    return softmax(z, -1) * probabilities.sum(axis=-1, keepdims=True) - probabilities
+    return -log_softmax_pulled_back(z, distribution(z, y, targets), -1)
 
 
 # fmt: off
@@ -59,7 +65,7 @@ ROWS: dict[str, Loss] = {
     "mse":       Loss(lambda a, y: (a - y) ** 2,      lambda a, y: 2.0 * (a - y)),
     "mae":       Loss(lambda a, y: abs(a - y),        sign_of_difference),
     "huber":     Loss(huber,                          huber_slope),
-    "bce_with_logits": Loss(bce_with_logits,          lambda z, y: special.expit(z) - y),
+    "bce_with_logits": Loss(bce_with_logits,          bce_with_logits_slope),
     "softmax_cross_entropy": Loss(softmax_cross_entropy, softmax_cross_entropy_slope, per_sample=True),
     "cotangent": Loss(lambda a, c: c * a,             lambda a, c: c),
 }

@@ -18,6 +18,7 @@ from crosscheck.backprop import activations, dense, losses, merge
 from crosscheck.backprop.rows import Activation, Array, Layer, Loss, Row, Rows, Site
 from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.case import Case
+from crosscheck.spec.dtypes import is_floating
 from crosscheck.spec.op import Shape, Value
 from crosscheck.spec.result import Gradients
 
@@ -80,8 +81,8 @@ def backward(tape: Tape, rows: Rows = ROWS) -> tuple[dict[str, Array], dict[int,
 def _as_numbers(params: Mapping[str, Array], inputs: Mapping[str, Array], targets: Array) -> Mapping[str, Array]:
     """The inputs in the dtype of what is floating; float64 where nothing is."""
     arrays = (*params.values(), *inputs.values(), targets)
-    dtype = next((a.dtype for a in arrays if a.dtype.kind == "f"), np.dtype(np.float64))
-    return {k: a if a.dtype.kind == "f" else a.astype(dtype) for k, a in inputs.items()}
+    dtype = next((a.dtype for a in arrays if is_floating(a.dtype)), np.dtype(np.float64))
+    return {k: a if is_floating(a.dtype) else a.astype(dtype) for k, a in inputs.items()}
 
 
 def _site(architecture: Architecture, node: Node, out: Shape) -> Site:
@@ -131,12 +132,17 @@ def loss(tape: Tape, rows: Rows) -> Array:
     rank = len(tape.architecture.shape_of(tape.architecture.loss.inputs[0])) - row.per_sample
     terms = row.value(output, tape.targets, **own)
     lead = terms.shape[: terms.ndim - rank]
-    return factor * terms.reshape((*lead, -1)).sum(axis=-1)
+    return _scaled(terms.reshape((*lead, -1)).sum(axis=-1), factor)
 
 
 def _loss_slope(tape: Tape, rows: Rows) -> Array:
     row, output, own, factor = _loss_parts(tape, rows)
-    return factor * row.da(output, tape.targets, **own)
+    return _scaled(row.da(output, tape.targets, **own), factor)
+
+
+def _scaled(values: Array, factor: float) -> Array:
+    """In the dtype of the values: beside a plain float, bfloat16 would not stay what it is."""
+    return values.dtype.type(factor) * values
 
 
 def gradients(case: Case, rows: Rows = ROWS, *, by_node: bool = False) -> Gradients:

@@ -1,10 +1,10 @@
-"""Writes slope_table.py: true derivatives of the activations, by ball arithmetic.
+"""Writes slope_table.py: true values and derivatives of the activations, by ball arithmetic.
 
     python tests/backprop/make_slope_table.py        # needs python-flint
 
 Each activation is composed of exp, log, erfc, sin and arithmetic; its derivative is the ε coefficient of the
 same composition at z + ε, so no derivative formula is written down here. A number is written once its ball is
-known to 110 bits (or to be zero in float64). For g = z S the larger of the terms S and z S' is kept beside it.
+known to 110 bits (or to be zero in float64). For g = z S the larger of the terms S and z S' of g' is kept beside it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from flint import arb, arb_series, ctx
 
 WIDTH = 120
-HEAD = '''"""True derivatives: (z, g'(z)) or (z, g'(z), the larger of its terms). By make_slope_table.py."""
+HEAD = '''"""The truth: (z, g(z), g'(z)) or (z, g(z), g'(z), the larger of the terms of g'). By make_slope_table.py."""
 
 from __future__ import annotations
 
@@ -23,15 +23,28 @@ from __future__ import annotations
 TRUTH: dict[str, list[tuple[float, ...]]] = {
 '''
 SMALL = (5e-324, 2.0**-30, 2.0**-10, 0.1, 0.5, 0.7, 1.0, 1.25, 3.0, 6.3)
-LARGE = (7.5, 13.75, 20.0, 30.1, 37.0, 88.0, 103.0, 709.0, 745.0, 1e5, 1e308)
+LARGE = (7.5, 13.75, 20.0, 30.1, 37.0, 88.0, 89.5, 103.0, 709.0, 709.9199, 745.0, 753.73, 1e5, 1e37, 1e308)
 SIZES = (*SMALL, *LARGE)
 COMMON = tuple(sign * size for size in SIZES for sign in (1.0, -1.0))
 # Beside the zeros of g', and in the tails where g' leaves the normal numbers of float32 and of float64.
 SPECIAL = {
     "sin": (1.57080078125, 1e22),
     "tanh": (-354.0, 44.0),
-    "silu": (-1.2784645, -1.278564453125, -708.5, -740.0),
-    "gelu": (-0.75179, -0.7519531, -3.700000047683716, -9.699999809265137, -17.3, -35.9, -13.5, -13.875, -37.75, -38.4),
+    "silu": (-1.2784645, -1.278564453125, -708.5, -710.1151, -740.0),
+    "hardsigmoid": (-2.9999900008120166, -2.999990463256836, 2.9999900008120166),
+    "gelu": (
+        -0.75179,
+        -0.7519531,
+        -3.700000047683716,
+        -9.699999809265137,
+        -17.3,
+        -35.9,
+        -13.5,
+        -13.875,
+        -37.75,
+        -38.4,
+        -38.4231,
+    ),
     "gelu_tanh": (
         -0.75246,
         -0.7519531,
@@ -43,9 +56,10 @@ SPECIAL = {
         -10.0,
         -10.25,
         -20.796875,
+        -21.163495,
         -21.5,
     ),
-    "mish": (-1.19242, -1.1923828125, -708.5, -740.0),
+    "mish": (-1.19242, -1.1923828125, -708.5, -740.0, -745.1227),
 }
 
 
@@ -91,17 +105,19 @@ PLAIN = {
     "selu": selu,
     "softsign": lambda x: x / (1 + (x if x[0] > 0 else -x)),
     "sin": lambda x: x.sin(),
+    "hardsigmoid": lambda x: (x + 3) / 6 if -3 < x[0] < 3 else 0 * x + (1 if x[0] > 0 else 0),
 }
 
 
-def slope(name: str, z: float) -> tuple[float, float]:
-    """g'(z) and the larger of its terms; raises ArithmeticError where no precision settles them."""
+def value_and_slope(name: str, z: float) -> tuple[arb, arb, float]:
+    """g(z), g'(z) and the larger of its terms; raises ArithmeticError where no precision settles them."""
     for bits in (200, 400, 1200, 4800, 9600):
         ctx.prec, ctx.cap = bits, 2
         x = arb_series([arb(z), 1])
-        terms = [GATES[name](x)[0], arb(z) * GATES[name](x)[1]] if name in GATES else [PLAIN[name](x)[1]]
-        if all(map(settled, [*terms, sum(terms)])):
-            return float(sum(terms).mid()), max(abs(float(t.mid())) for t in terms)
+        g = x * GATES[name](x) if name in GATES else PLAIN[name](x)
+        terms = [GATES[name](x)[0], arb(z) * GATES[name](x)[1]] if name in GATES else [g[1]]
+        if all(map(settled, [g[0], *terms, sum(terms)])):
+            return g[0], sum(terms), max(abs(float(t.mid())) for t in terms)
     raise ArithmeticError(f"9600 bits do not settle {name} at z = {z!r}")
 
 
@@ -110,8 +126,9 @@ def settled(ball: arb) -> bool:
 
 
 def row(name: str, z: float) -> str:
-    found, term = slope(name, z)
-    return f"({z!r}, {found!r}, {term:.6g})," if name in GATES else f"({z!r}, {found!r}),"
+    value, slope, term = value_and_slope(name, z)
+    found = f"{z!r}, {float(value.mid())!r}, {float(slope.mid())!r}"
+    return f"({found}, {term:.6g})," if name in GATES else f"({found}),"
 
 
 def lines() -> Iterator[str]:
