@@ -19,18 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.dtypes import DTYPES as DTYPES
+from crosscheck.spec.dtypes import as_read, as_stored, dtype_named, is_floating
 from crosscheck.spec.errors import SpecError
 from crosscheck.spec.frozen import FrozenDict
 from crosscheck.spec.op import Shape
 
 Array = NDArray[Any]
-DTYPES = ("float64", "float32")
 CASE_FORMAT = "crosscheck-case-1"
 # What zipfile and zlib raise for archives that are broken, truncated or encrypted.
 BROKEN_ARCHIVE = (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 # The .npy header of a C-ordered array, format 1.0, as NumPy writes it.
 ARRAY = re.compile(
-    rb"\x93NUMPY\x01\x00..{'descr': '(?P<dtype><f8|<f4|<i8|\|b1|\|u1)', 'fortran_order': False, "
+    rb"\x93NUMPY\x01\x00..{'descr': '(?P<dtype><f8|<f4|<f2|<u2|<i8|\|b1|\|u1)', 'fortran_order': False, "
     rb"'shape': \((?P<shape>[0-9, ]{0,60})\), } *\n",
     re.DOTALL,
 )
@@ -54,9 +55,9 @@ class Point:
 class Case:
     """An architecture and P points: every array has the leading axis P.
 
-    Floating arrays are of `dtype`; integer inputs and class targets are int64. Arrays are read-only.
-    `aims_at_kinks` says that the values were drawn to hit kinks and ties. Raises SpecError naming the
-    array, what it is and what it must be.
+    Floating arrays are of `dtype` (for bfloat16 that of ml_dtypes); integer inputs and class targets are int64.
+    Arrays are read-only. `aims_at_kinks` says that the values were drawn to hit kinks and ties. Raises SpecError
+    naming the array, what it is and what it must be.
     """
 
     architecture: Architecture
@@ -68,7 +69,7 @@ class Case:
     aims_at_kinks: bool = False
 
     def __post_init__(self) -> None:
-        _check_dtype(self.dtype)
+        dtype_named(self.dtype, "case")
         architecture = self.architecture
         if set(self.params) != set(architecture.param_shapes):
             raise SpecError(
@@ -96,13 +97,13 @@ class Case:
             object.__setattr__(self, name, value)
 
     def _checked(self, array: object, dtype: str, shape: Shape, points: int, place: str) -> Array:
-        wanted = np.dtype(self.dtype if dtype == "float" else dtype)
+        wanted = dtype_named(self.dtype, "case") if dtype == "float" else np.dtype(dtype)
         if not isinstance(array, np.ndarray) or array.dtype != wanted:
             found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             raise SpecError(f"case: {place} is {found}, must be an array of {wanted}")
         if array.shape != (points, *shape):
             raise SpecError(f"case: {place} has shape {array.shape}, must have {(points, *shape)}")
-        if wanted.kind == "f" and not np.isfinite(array).all():
+        if is_floating(wanted) and not np.isfinite(array).all():
             raise SpecError(f"case: {place} holds NaN or infinity; the numbers of a case are finite")
         copy = np.array(array, order="C")
         copy.flags.writeable = False
@@ -149,14 +150,14 @@ class Case:
         )
 
     def astype(self, dtype: str) -> Case:
-        """The same numbers in another dtype: exact from float32 to float64, rounded the other way.
+        """The same numbers in another dtype: exact in one that holds them all, as float64 does, else rounded.
 
         Raises SpecError where a number is too large for the dtype.
         """
-        _check_dtype(dtype)
+        wanted = dtype_named(dtype, "case")
 
         def cast(array: Array) -> Array:
-            return array.astype(np.dtype(dtype)) if array.dtype.kind == "f" else array
+            return array.astype(wanted) if is_floating(array.dtype) else array
 
         with np.errstate(over="ignore"):  # what overflows is refused as infinite
             params = {k: cast(a) for k, a in self.params.items()}
@@ -175,9 +176,10 @@ class Case:
         return digest.hexdigest()
 
     def _arrays(self) -> dict[str, Array]:
+        """As they are stored."""
         named = {f"param:{k}": a for k, a in sorted(self.params.items())}
         named |= {f"input:{k}": a for k, a in sorted(self.inputs.items())}
-        return named | {"targets": self.targets}
+        return {name: as_stored(a) for name, a in (*named.items(), ("targets", self.targets))}
 
     def to_bytes(self) -> bytes:
         """The case as the bytes of an .npz file: a JSON header and plain arrays; deterministic."""
@@ -229,7 +231,7 @@ class Case:
             kind, _, key = name.partition(":")
             if kind not in named or not key:
                 raise SpecError(f"{place} holds an unknown array {name!r}")
-            named[kind][key] = array
+            named[kind][key] = as_read(array, header.dtype, place)
         if targets is None:
             raise SpecError(f"{place} holds no targets")
         try:
@@ -237,7 +239,7 @@ class Case:
                 header.architecture,
                 named["param"],
                 named["input"],
-                targets,
+                as_read(targets, header.dtype, place),
                 header.dtype,
                 header.family,
                 header.aims_at_kinks,
@@ -252,11 +254,6 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
     dtype: str
     family: str
     aims_at_kinks: bool
-
-
-def _check_dtype(dtype: str) -> None:
-    if dtype not in DTYPES:
-        raise SpecError(f"case: dtype is {dtype!r}, must be one of {', '.join(DTYPES)}")
 
 
 def _read_members(data: bytes, place: str) -> dict[str, Array]:

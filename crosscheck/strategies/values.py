@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
+from crosscheck.spec.dtypes import dtype_named
 from crosscheck.spec.op import Shape
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
@@ -59,6 +60,15 @@ def _spread(decades: float) -> Draw:
     return draw
 
 
+def _between(least: float, most: float) -> Draw:
+    """Both signs, magnitudes uniform between these."""
+
+    def draw(g: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return np.where(g.random(shape) < 0.5, -1.0, 1.0) * g.uniform(least, most, shape)
+
+    return draw
+
+
 def _sparse(g: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.where(g.random(shape) < 0.5, 0.0, g.standard_normal(shape))
 
@@ -81,8 +91,20 @@ FAMILIES: dict[str, Family] = {
     "saturating": Family(normal(3.0), normal(20.0)),
     "tiny": Family(normal(1e-4), normal(1e-4)),
     "decades": Family(_spread(4.0), _spread(4.0)),
+    # Where activations turn flat, and implementations turn to something simpler: 20 is PyTorch's softplus's threshold.
+    "shoulders": Family(_by_fan_in, _between(10.0, 40.0)),
     "sparse": Family(normal(1.0), _sparse, kinks=True),
     "repeated": Family(normal(1.0), _repeated),
+}
+# Float16 ends at 65504, and below 6e-5 it has fewer and fewer digits: there these mean the same on a smaller scale.
+IN_FLOAT16: dict[str, Family] = {
+    "large": Family(normal(1.5), normal(1.5)),
+    # A sigmoid's slope is lost in 1 from 8 on, where float64 needs 37.
+    "saturating": Family(normal(1.5), normal(8.0)),
+    "shoulders": Family(_by_fan_in, _between(4.0, 16.0)),
+    # Products of two are still normal numbers.
+    "tiny": Family(normal(0.01), normal(0.01)),
+    "decades": Family(_spread(2.0), _spread(2.0)),
 }
 # Where a subject is not expected to survive saturation (its own forward clips), these are drawn.
 MILD = ("dyadic", "integers", "initialised", "normal", "small", "repeated")
@@ -96,7 +118,7 @@ def make_case(
     `targets` "any" suits the loss; "binary" draws 0 and 1 only.
     """
     generator = np.random.default_rng(seed)
-    chosen = FAMILIES[family]
+    chosen = family_in(family, dtype)
     params = {
         key: _cast(chosen.params(generator, (points, *shape)), dtype)
         for key, shape in architecture.param_shapes.items()
@@ -108,8 +130,13 @@ def make_case(
     return Case(architecture, params, inputs, drawn, dtype, family, chosen.kinks)
 
 
+def family_in(name: str, dtype: str) -> Family:
+    """The family as it is drawn in this dtype; raises KeyError for a name that is none."""
+    return IN_FLOAT16.get(name, FAMILIES[name]) if dtype == "float16" else FAMILIES[name]
+
+
 def _cast(array: NDArray[Any], dtype: str) -> NDArray[Any]:
-    return array.astype(np.dtype(dtype))
+    return array.astype(dtype_named(dtype, "values"))
 
 
 def _input(g: np.random.Generator, family: Family, shape: tuple[int, ...], kind: str, dtype: str) -> NDArray[Any]:

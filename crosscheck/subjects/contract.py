@@ -14,6 +14,7 @@ import numpy as np
 
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
+from crosscheck.spec.dtypes import is_floating
 from crosscheck.spec.errors import ContractBroken
 from crosscheck.spec.op import Shape
 from crosscheck.spec.result import Array, Gradients
@@ -134,11 +135,11 @@ def _checked(value: object, key: str, shape: Shape, case: Case, index: int) -> A
 
 
 def _checked_loss(loss: object, index: int) -> np.float64:
-    """A float64 holds every float32 and every float exactly."""
+    """A float64 holds every float exactly, and every number of a narrower dtype."""
     if isinstance(loss, np.ndarray) and loss.shape:
         raise ContractBroken(f"subject returned a loss of shape {loss.shape}; {LOSS}", rule="loss", point=index)
     if isinstance(loss, np.ndarray | np.generic):
-        if loss.dtype.kind not in "fiu":
+        if not is_floating(loss.dtype) and loss.dtype.kind not in "iu":
             raise ContractBroken(f"subject returned a loss of dtype {loss.dtype}; {LOSS}", rule="loss", point=index)
         with np.errstate(over="ignore"):  # a longdouble may be larger than any float64: infinite
             return np.float64(loss)

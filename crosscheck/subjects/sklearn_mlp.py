@@ -23,6 +23,7 @@ import numpy as np
 
 from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.case import Case, Point
+from crosscheck.spec.dtypes import HALF
 from crosscheck.spec.errors import SpecError, UsageError
 from crosscheck.spec.notation import parse
 from crosscheck.spec.result import Array, Gradients
@@ -108,7 +109,8 @@ class SklearnMLP:
     def gradients(self, case: Case) -> Gradients:
         """Its loss (P,) and the gradients of all params, (P, *shape), in the case's dtype; none of the inputs.
 
-        Raises UsageError for an architecture or targets that none of its estimators is asked with.
+        Raises UsageError for an architecture or targets that none of its estimators is asked with, and for a case
+        in 16 bits.
         """
         answers = self._ask(case)
         dense = [node for node in case.architecture.nodes if node.op == "dense"]
@@ -124,6 +126,10 @@ class SklearnMLP:
         return _losses(self._ask(case))
 
     def _ask(self, case: Case) -> list[tuple[Any, list[Array], list[Array]]]:
+        if case.dtype in HALF:
+            raise UsageError(
+                f"subject {NAME}: scikit-learn computes in float64 and float32 alone, the case is in {case.dtype}"
+            )
         recipe, dense, activation = _read(case.architecture)
         if recipe.target_kind == "binary" and not np.isin(case.targets, (0.0, 1.0)).all():
             wrong = case.targets[~np.isin(case.targets, (0.0, 1.0))].flat[0]

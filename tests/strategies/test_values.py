@@ -29,6 +29,7 @@ PROMISES = {
     "saturating": lambda v: abs(v).max() > 40,
     "tiny":       lambda v: abs(v).max() < 1e-3,
     "decades":    lambda v: abs(v).min() < 0.02 and abs(v).max() > 50 and 0.4 < (v < 0).mean() < 0.6,
+    "shoulders":  lambda v: 30 < abs(v).max() <= 40 and 0.2 < (abs(v) >= 10).mean() < 0.8,
     "sparse":     lambda v: 0.05 < (v == 0).mean() < 0.5,
     "repeated":   lambda v: 0.9 < v.std() < 1.1,
 }

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosscheck.oracles.jax_grad import cache
+from crosscheck.spec.dtypes import is_floating
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -118,7 +119,7 @@ def _flat(array: Array, shape: Shape, n: int, size: int) -> Array:
 
 def _reduction(neutral: float) -> Rule:
     def rule(equation: Any, given: list[Array]) -> Array:
-        if given[0].dtype.kind != "f":  # no -inf among the integers
+        if not is_floating(given[0].dtype):  # no -inf among the integers
             return _as_it_is(equation, given)[0]
         axes = equation.params["axes"]
         kept = [axis for axis in range(given[0].ndim) if axis not in axes]

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from crosscheck.spec import Architecture, Case, Gap, Gradients, Reference, Rigour
+from crosscheck.spec.dtypes import dtype_named
 from crosscheck.spec.errors import OracleCrashed, OracleUnavailable
 
 NAME = "jax"
@@ -46,10 +47,12 @@ class JaxGrad:
 
 
 def gradients(case: Case, dtype: str) -> Gradients:
-    """JAX's loss, outputs and gradients in `dtype` ("float64" or "float32"), each array with leading axis P.
+    """JAX's loss, outputs and gradients in `dtype`, any that a case may have; each array with leading axis P.
 
-    Raises OracleUnavailable where jax cannot be imported, and OracleCrashed for whatever jax raises.
+    Raises OracleUnavailable where jax cannot be imported, SpecError for another dtype, and OracleCrashed for
+    whatever jax raises.
     """
+    dtype_named(dtype, f"oracle {NAME}")
     walk = _walk()
     try:
         result: Gradients = walk.gradients(case, dtype)

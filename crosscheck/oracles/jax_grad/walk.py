@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from crosscheck.oracles.jax_grad import activations, layers, losses, merges
 from crosscheck.oracles.jax_grad.evaluate import evaluate
 from crosscheck.spec import Architecture, Case, Gradients
+from crosscheck.spec.dtypes import dtype_named, is_floating
 
 try:
     from jax import enable_x64
@@ -60,12 +61,12 @@ def loss_and_gradients(architecture: Architecture) -> Any:
 
 
 def gradients(case: Case, dtype: str) -> Gradients:
-    """Loss, outputs and gradients of every point in `dtype` ("float64" or "float32"), on the CPU.
+    """Loss, outputs and gradients of every point in `dtype`, any that a case may have, on the CPU.
 
     Arrays are fresh, of `dtype`, with the leading axis P. A parameter or input that the loss does not
     reach gets zeros. The process's own JAX settings are neither used nor changed.
     """
-    numbers = _numbers(case, np.dtype(dtype))
+    numbers = _numbers(case, dtype_named(dtype, "oracle jax"))
     with ExitStack() as stack:
         for setting in _settings(x64=dtype == "float64"):
             stack.enter_context(setting)
@@ -89,10 +90,10 @@ def _numbers(case: Case, dtype: np.dtype[Any]) -> tuple[Any, ...]:
 
 
 def _cast(array: NDArray[Any], *, dtype: np.dtype[Any]) -> NDArray[Any]:
-    if array.dtype.kind == "f":
+    if is_floating(array.dtype):
         return array.astype(dtype)
     # Without x64, JAX has no int64.
-    return array.astype(np.int32) if array.dtype == np.int64 and dtype == np.float32 else array
+    return array.astype(np.int32) if array.dtype == np.int64 and dtype != np.float64 else array
 
 
 def _settings(*, x64: bool) -> tuple[Any, ...]:
@@ -116,7 +117,7 @@ def _traced(architecture: Architecture, points: int, dtype: str) -> tuple[Any, A
     Tracing costs more than evaluating (15 ms against 5), and a case that is shrunk or asked again has the
     same jaxpr: numbers are not part of it.
     """
-    kind = np.dtype(dtype)
+    kind = dtype_named(dtype, "oracle jax")
     whole = np.dtype(np.int64 if dtype == "float64" else np.int32)
     kinds = {"float": kind, "int64": whole}
 

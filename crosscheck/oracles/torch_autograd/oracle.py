@@ -6,8 +6,9 @@ import importlib
 from dataclasses import dataclass
 
 from crosscheck.spec.architecture import Architecture
-from crosscheck.spec.case import DTYPES, Case
-from crosscheck.spec.errors import OracleCrashed, OracleUnavailable, SpecError
+from crosscheck.spec.case import Case
+from crosscheck.spec.dtypes import dtype_named
+from crosscheck.spec.errors import OracleCrashed, OracleUnavailable
 from crosscheck.spec.op import Gap
 from crosscheck.spec.result import Gradients, Reference, Rigour
 
@@ -46,14 +47,13 @@ class TorchAutograd:
 
 
 def gradients(case: Case, dtype: str, *, by_node: bool = False) -> Gradients:
-    """What PyTorch computes in `dtype`, float64 or float32, for every point of the case.
+    """What PyTorch computes in `dtype`, any that a case may have, for every point of the case.
 
     All arrays have the leading axis P and that dtype; what the loss does not depend on has zeros. The dtype
     comes from the tensors alone: no global setting of torch is read or changed. Raises OracleUnavailable
     without torch, SpecError for another dtype and OracleCrashed where torch raises.
     """
-    if dtype not in DTYPES:
-        raise SpecError(f"oracle {NAME}: dtype is {dtype!r}, must be one of {', '.join(DTYPES)}")
+    dtype_named(dtype, f"oracle {NAME}")
     _require_torch()
     from crosscheck.oracles.torch_autograd import walk
 

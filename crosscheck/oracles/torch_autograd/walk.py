@@ -16,6 +16,7 @@ import torch
 from crosscheck.oracles.torch_autograd import activations, layers, losses, merges
 from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.case import Case
+from crosscheck.spec.dtypes import dtype_named, is_floating
 from crosscheck.spec.result import Array, Gradients
 
 Tensor = Any
@@ -56,12 +57,18 @@ def forward(case: Case, dtype: str) -> Graph:
 
 
 def _leaf(array: Array, dtype: str) -> Tensor:
+    return _tensor(array, dtype).requires_grad_()
+
+
+def _tensor(array: Array, dtype: str) -> Tensor:
     # astype copies: the arrays of a case are read-only, and a tensor must own what it may write to.
-    return torch.from_numpy(array.astype(dtype)).requires_grad_()
+    own = array.astype(dtype_named(dtype, "oracle torch"))
+    # Neither way does PyTorch take NumPy's bfloat16 for its own: the bits travel as integers.
+    return torch.from_numpy(own.view(np.int16)).view(torch.bfloat16) if dtype == "bfloat16" else torch.from_numpy(own)
 
 
 def _targets(case: Case, dtype: str) -> Tensor:
-    return torch.from_numpy(case.targets.astype(dtype if case.targets.dtype.kind == "f" else np.int64))
+    return _tensor(case.targets, dtype) if is_floating(case.targets.dtype) else torch.from_numpy(case.targets.copy())
 
 
 def _apply(node: Node, given: tuple[Tensor, ...], params: dict[str, Tensor]) -> Tensor:
@@ -113,4 +120,7 @@ def gradients(case: Case, dtype: str, *, by_node: bool) -> Gradients:
 
 def _array(tensor: Tensor) -> Array:
     """An array of its own: autograd hands the same memory, or a broadcast view, to several leaves."""
+    if tensor.dtype == torch.bfloat16:
+        bits = np.array(tensor.detach().view(torch.int16).numpy(), order="C")
+        return bits.view(dtype_named("bfloat16", "oracle torch"))
     return np.array(tensor.detach().numpy(), order="C")
