@@ -78,6 +78,21 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def power(session: nox.Session) -> None:
+    """How small a planted error is found, beside gradcheck, check_grads and allclose: `nox -s power -- --trials 10`."""
+    _install(session)
+    session.run("python", "tests/benchmarks/power.py", *session.posargs)
+
+
+@nox.session
+def calibration(session: nox.Session) -> None:
+    """Are the bounds honest: every party's error against certified truth in units of σ, and what a proof costs."""
+    _install(session)
+    session.run("python", "tests/benchmarks/calibration.py", *session.posargs)
+    session.run("python", "tests/benchmarks/certified.py")
+
+
+@nox.session
 def constants(session: nox.Session) -> None:
     """Measure again the error constants of NumPy, SciPy and the frameworks."""
     _install(session, "python-flint>=0.6")

@@ -9,18 +9,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from crosscheck.backprop import network
 from crosscheck.backprop.branches import beyond_a_quarter_wave, signature
 from crosscheck.differences import ridders
-from crosscheck.judge.verdict import Judgement, broke, judge, with_own_forward
+from crosscheck.judge.verdict import TEXTBOOK, Judgement, broke, judge, with_own_forward
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken, CrosscheckError
 from crosscheck.spec.op import Gap
-from crosscheck.spec.protocols import HasLoss, Oracle, Subject
-from crosscheck.spec.result import Array, Bound, Gradients, Reference
+from crosscheck.spec.protocols import Certifier, HasLoss, Oracle, Subject
+from crosscheck.spec.result import Array, Bound, Certified, Gradients, Reference, Rigour, Verdict
 from crosscheck.tolerance.bounds import (
     SAMPLES,
     SAMPLES_FOR_SUSPECTS,
@@ -31,8 +32,7 @@ from crosscheck.tolerance.bounds import (
 )
 
 DIFFERENCES = "differences"
-# Not a party: the bound of any right formula in float64, for the loss that differences evaluate.
-TEXTBOOK = "textbook"
+Certify = Literal["every", "sample", "suspects"]
 # 14 forwards an entry: beyond this many entries a network, a sample of them is asked, and the suspects.
 DIFFERENCED_ENTRIES = 120
 # A subject's own loss is a call of foreign code each: two points, a few entries.
@@ -57,10 +57,19 @@ class Clock:
 
 @dataclass(frozen=True)
 class Witnesses:
-    """Who is asked: oracles, and finite differences of the sound forward where `differences`."""
+    """Who is asked: oracles, and finite differences of the sound forward where `differences`.
+
+    `certify` says which points an oracle that proves what it says is asked: every one, a sample (the first of each
+    case), or none at first; suspects always.
+    """
 
     oracles: tuple[Oracle, ...]
     differences: bool = True
+    certify: Certify = "every"
+
+    @property
+    def arbiter(self) -> Certifier | None:
+        return next((o for o in self.oracles if isinstance(o, Certifier)), None)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,26 +84,90 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
     clock = clock or Clock()
     try:
         with clock.part("subject"):
-            claimed = _held_to_contract(subject, case)
+            claimed = held_to_contract(subject, case)
     except ContractBroken as contract:
         return broke(contract)
     with clock.part("tolerance"):
         bounds = derive_bounds(case, subject, witnesses)
-    references = testify(case, witnesses, bounds, clock)
-    met = deviations_met(case, references)
+    proof = certified(case, witnesses, bounds, clock, _first_asked(case, witnesses))
+    references = testify(case, witnesses, bounds, clock, proof)
+    met = deviations_met(case, [subject.error_model or "", *references])
     judgement = judge(case, claimed, references, bounds)
     judgement = _own_forward(judgement, case, subject, claimed, bounds, clock)
     if judgement.suspects:
         with clock.part("suspects"):
             bounds = _asked_again(case, subject, witnesses, bounds, judgement.suspects)
-            references = _differences_of_suspects(case, witnesses, bounds, references, judgement)
-            deviating = deviating_bounds(case, [known for known, _ in met])
+            if not _settled_by_proof(judgement, proof):
+                references = _differences_of_suspects(case, witnesses, bounds, references, judgement)
+            deviating = deviating_bounds(case, [known for known, _ in met if known.witness in references])
+        again = certified(case, witnesses, bounds, clock, judgement.suspects)
+        if again is not None and witnesses.arbiter is not None:
+            proof = again if proof is None else _joined(proof, again, judgement.suspects)
+            name = witnesses.arbiter.name
+            references = {name: proof.reference} | {n: r for n, r in references.items() if n != name}
         judgement = judge(case, claimed, references, bounds, deviating)
         judgement = _own_forward(judgement, case, subject, claimed, bounds, clock)
-    return replace(judgement, deviations=tuple(known.about for known, _ in met))
+    return replace(judgement, deviations=tuple(known.about for known, _ in met), certified=proof)
 
 
-def _held_to_contract(subject: Subject, case: Case) -> Gradients:
+def _settled_by_proof(judgement: Judgement, proof: Certified | None) -> bool:
+    """Whether only witnesses are suspected, and the truth is known: a second opinion on them has no more to say."""
+    quiet = judgement.verdict is Verdict.ORACLE_DISAGREES
+    return quiet and proof is not None and bool((proof.bits[list(judgement.suspects)] > 0).all())
+
+
+def _first_asked(case: Case, witnesses: Witnesses) -> tuple[int, ...]:
+    """The points that are certified before anybody is suspected."""
+    wanted = {"every": case.n_points, "sample": 1, "suspects": 0}[witnesses.certify]
+    return tuple(range(wanted))
+
+
+def certified(
+    case: Case, witnesses: Witnesses, bounds: Mapping[str, Bound], clock: Clock, points: Sequence[int]
+) -> Certified | None:
+    """What the arbiter proves at these points; None without one, or where it has a gap.
+
+    Its radius is to be lost in the tightest bound, that of a right formula in float64. How near a kink counts as on
+    it is for the subject's dtype to say: that is who may have taken the other branch.
+    """
+    arbiter = witnesses.arbiter
+    if arbiter is None or not points or arbiter.gaps(case.architecture):
+        return None
+    with clock.part(arbiter.name):
+        return arbiter.certify(case, bounds[TEXTBOOK].held, points, bounds["subject"].near)
+
+
+def _joined(first: Certified, again: Certified, points: Sequence[int]) -> Certified:
+    """The first proof with these points replaced by those of the second."""
+    chosen = list(points)
+
+    def patch(old: Array, new: Array) -> Array:
+        result = np.array(old)
+        result[chosen] = new[chosen]
+        return result
+
+    def patched(old: Gradients, new: Gradients) -> Gradients:
+        return Gradients(
+            loss=patch(old.loss, new.loss),
+            by_param={k: patch(v, new.by_param[k]) for k, v in old.by_param.items()},
+            by_input={k: patch(v, new.by_input[k]) for k, v in old.by_input.items()},
+        )
+
+    reference, other = first.reference, again.reference
+    if reference.radius is None or other.radius is None:
+        raise ValueError("a certified reference has a radius")
+    return Certified(
+        Reference(
+            patched(reference.gradients, other.gradients), Rigour.CERTIFIED, patched(reference.radius, other.radius)
+        ),
+        bits=patch(first.bits, again.bits),
+        hull=patch(first.hull, again.hull),
+        at_limit=patch(first.at_limit, again.at_limit),
+        kinks=tuple(dict.fromkeys((*first.kinks, *again.kinks))),
+    )
+
+
+def held_to_contract(subject: Subject, case: Case) -> Gradients:
     """The subject's answer, with the arrays that a stacked answer must have. Raises ContractBroken.
 
     Gradients of the inputs may be left out, all or some; those of the parameters may not.
@@ -137,7 +210,7 @@ def derive_bounds(
 ) -> dict[str, Bound]:
     """The bound of each party: the subject in the case's dtype, the oracles in float64."""
     models: dict[str, tuple[str, str | None]] = {"subject": (case.dtype, subject.error_model)}
-    models |= {o.name: ("float64", o.name) for o in witnesses.oracles}
+    models |= {o.name: ("float64", o.name) for o in witnesses.oracles if not isinstance(o, Certifier)}
     models[TEXTBOOK] = ("float64", None)
     made: dict[tuple[object, ...], Bound] = {}
     result: dict[str, Bound] = {}
@@ -149,10 +222,15 @@ def derive_bounds(
     return result
 
 
-def testify(case: Case, witnesses: Witnesses, bounds: Mapping[str, Bound], clock: Clock) -> dict[str, Reference]:
-    """What each witness says that has no gap for this architecture."""
+def testify(
+    case: Case, witnesses: Witnesses, bounds: Mapping[str, Bound], clock: Clock, proof: Certified | None
+) -> dict[str, Reference]:
+    """What each witness says that has no gap for this architecture; of the arbiter, what it has proved."""
     references: dict[str, Reference] = {}
     for oracle in witnesses.oracles:
+        if isinstance(oracle, Certifier):
+            references |= {oracle.name: proof.reference} if proof is not None else {}
+            continue
         if oracle.gaps(case.architecture):
             continue
         with clock.part(oracle.name):
@@ -161,7 +239,7 @@ def testify(case: Case, witnesses: Witnesses, bounds: Mapping[str, Bound], clock
         with clock.part(DIFFERENCES):
             exact = case.astype("float64")
             ask = ridders.a_sample(exact, _tensors(case), DIFFERENCED_ENTRIES)
-            references[DIFFERENCES] = _differences(exact, bounds, ask)
+            references[DIFFERENCES] = differences(exact, bounds, ask)
     return references
 
 
@@ -169,14 +247,36 @@ def _tensors(case: Case) -> tuple[str, ...]:
     return (*case.params, *case.architecture.float_inputs)
 
 
-def _differences(exact: Case, bounds: Mapping[str, Bound], ask: ridders.Ask, *, settle: bool = False) -> Reference:
-    return ridders.differentiate(exact, sound_loss(exact), _loss_spread(exact, bounds), ask, settle=settle)
+def differences(exact: Case, bounds: Mapping[str, Bound], ask: ridders.Ask, *, settle: bool = False) -> Reference:
+    textbook, around = bounds.get(TEXTBOOK) or bound(exact, "float64"), _neighbourhood(exact)
+    spread = np.maximum(textbook.loss_spread, around.loss_spread)
+    found = ridders.differentiate(exact, sound_loss(exact), spread, ask, settle=settle)
+    return _with_slope_error(found, textbook.held, around.held)
 
 
-def _loss_spread(exact: Case, bounds: Mapping[str, Bound]) -> Array:
-    """σ of the loss in float64 by textbook rows: a framework's error constants are none of the built-in forward's."""
-    textbook = bounds.get(TEXTBOOK)
-    return (textbook or bound(exact, "float64")).loss_spread
+def _neighbourhood(exact: Case) -> Bound:
+    """What rounding does to loss and gradients a step away from where differences start."""
+    return bound(exact, "float64", alike=False)
+
+
+def _with_slope_error(found: Reference, *errors: Gradients) -> Reference:
+    """The differences with what rounding does to the slope itself, the largest of `errors`, added to their radius.
+
+    A step moves the loss by h times a slope that its formulas know no better than any gradient; σ of the loss, taken
+    where the step starts, does not see that.
+    """
+    if found.radius is None:
+        return found
+
+    def wider(name: str, radius: Array) -> Array:
+        return np.asarray(radius + np.maximum.reduce([error[name] for error in errors]))
+
+    radius = Gradients(
+        loss=found.radius.loss,
+        by_param={k: wider(k, v) for k, v in found.radius.by_param.items()},
+        by_input={k: wider(k, v) for k, v in found.radius.by_input.items()},
+    )
+    return replace(found, radius=radius)
 
 
 def sound_loss(case: Case) -> ridders.Function:
@@ -231,11 +331,18 @@ def _own_forward(
     own = bounds["subject"]
     names = tuple(name for name, _ in claimed.tensors())
     # A loss of the subject's own may lose as much as its bound allows, not only what the sound one loses.
-    spread = own.gradients.loss / ridders.NOISE
+    around = _neighbourhood(part)
+    spread = np.maximum(own.gradients.loss[points] / ridders.NOISE, around.loss_spread)
     with clock.part("own loss"):
         try:
             ask = ridders.a_sample(part, names, OWN_ENTRIES)
-            found = ridders.differentiate(part, own_loss(part, subject), spread[points], ask)
+            found = ridders.differentiate(part, own_loss(part, subject), spread, ask)
+            held = Gradients(
+                loss=own.held.loss[points],
+                by_param={k: v[points] for k, v in own.held.by_param.items()},
+                by_input={k: v[points] for k, v in own.held.by_input.items()},
+            )
+            found = _with_slope_error(found, held, around.held)
         except ContractBroken as contract:
             return replace(broke(contract), claimed=claimed, references=judgement.references)
     whole = _spread_out(found, points, case.n_points)
@@ -277,15 +384,27 @@ def _patched(bound_: Bound, more: Bound, points: list[int]) -> Bound:
         result[points] = new
         return result
 
+    def patched(old: Gradients, new: Gradients) -> Gradients:
+        return Gradients(
+            loss=patch(old.loss, new.loss),
+            by_param={k: patch(v, new.by_param[k]) for k, v in old.by_param.items()},
+            by_input={k: patch(v, new.by_input[k]) for k, v in old.by_input.items()},
+        )
+
+    links = {*bound_.near, *more.near}
+    shapes = {k: (more.near[k] if k in more.near else bound_.near[k]).shape[1:] for k in links}
+    total, few = len(bound_.parted), len(points)
     return Bound(
-        Gradients(
-            loss=patch(bound_.gradients.loss, more.gradients.loss),
-            by_param={k: patch(v, more.gradients.by_param[k]) for k, v in bound_.gradients.by_param.items()},
-            by_input={k: patch(v, more.gradients.by_input[k]) for k, v in bound_.gradients.by_input.items()},
-        ),
-        patch(bound_.parted, more.parted),
-        patch(bound_.loss_spread, more.loss_spread),
-        bound_.signal,
+        gradients=patched(bound_.gradients, more.gradients),
+        held=patched(bound_.held, more.held),
+        centre=bound_.centre,
+        parted=patch(bound_.parted, more.parted),
+        near={
+            k: patch(bound_.near.get(k, np.zeros((total, *shapes[k]))), more.near.get(k, np.zeros((few, *shapes[k]))))
+            for k in links
+        },
+        loss_spread=patch(bound_.loss_spread, more.loss_spread),
+        signal=bound_.signal,
     )
 
 
@@ -311,5 +430,5 @@ def _differences_of_suspects(
         hit = np.logical_or.reduce(list(found.against.values())) if found.against else np.zeros(1, np.bool_)
         extra = np.flatnonzero(hit.reshape(len(hit), -1).any(axis=0))[:DIFFERENCED_ENTRIES]
         entries[name] = np.union1d(indices, extra)
-    result[DIFFERENCES] = _differences(exact, bounds, ridders.Ask(entries), settle=True)
+    result[DIFFERENCES] = differences(exact, bounds, ridders.Ask(entries), settle=True)
     return result

@@ -147,8 +147,8 @@ def min_cases(run: Run, least: int) -> Threshold:
 
 def max_resolution(run: Run, most: float, dtype: str | None = None) -> tuple[Threshold, ...]:
     """95 % of the entries of a dtype (None: of each) would have shown a bug of this relative size."""
-    names = sorted({r.dtype for r in run.resolution}) if dtype is None else [dtype]
-    p95 = {r.dtype: r.p95 for r in run.resolution}
+    p95 = {r.dtype: r.p95 for r in run.resolution if r.party == "subject"}
+    names = sorted(p95) if dtype is None else [dtype]
     return tuple(_resolution(name, p95.get(name), most) for name in names or ["any dtype"])
 
 

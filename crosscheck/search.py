@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import msgspec
-import numpy as np
 
-from crosscheck.checking import Clock, Witnesses, check, derive_bounds, own_loss, sound_loss
-from crosscheck.diagnosis import describe, ratio
-from crosscheck.differences.taylor import TaylorSlope, taylor
+from crosscheck.checking import DIFFERENCES, Clock, Witnesses, check
+from crosscheck.diagnosis import describe, ratio, region, slope
 from crosscheck.judge.compare import Status
 from crosscheck.judge.verdict import Judgement, broke
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken, OracleCrashed
-from crosscheck.spec.protocols import HasLoss, Subject
-from crosscheck.spec.record import Finding, Taylor, number
-from crosscheck.spec.result import Array, DeviationMet, Verdict
+from crosscheck.spec.protocols import Subject
+from crosscheck.spec.record import Finding
+from crosscheck.spec.result import DeviationMet, Verdict
 from crosscheck.store.tally import Tally
 from crosscheck.strategies.by_index import NotAgain, Source, size
 
@@ -30,6 +28,8 @@ FAILING = (Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES, Verdict.DISAGREES,
 # Distinct causes that are shrunk and shown; a subject that is wrong everywhere has no more to say.
 MOST_FINDINGS = 10
 SHRINK_EVALUATIONS = 150
+# Enough to say from where to where a framework is off.
+CASES_FOR_REGION = 8
 # Carry no bug of their own to speak of: a minimum needs them to connect the rest.
 PLUMBING = ("dense", "identity")
 
@@ -248,7 +248,7 @@ def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnes
     """The smallest case of the same kind, with the one point that shows it where one suffices."""
 
     def alike(case: Case) -> bool:
-        return failure.kind in Kind.of(check(case, subject, witnesses))
+        return failure.kind in Kind.of(check(case, subject, _needed(case, failure.kind, witnesses)))
 
     case = source.shrink(failure.index, alike, SHRINK_EVALUATIONS)
     for point in range(case.n_points if case.n_points > 1 else 0):
@@ -256,6 +256,15 @@ def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnes
         if alike(alone):
             return alone
     return case
+
+
+def _needed(case: Case, kind: Kind, witnesses: Witnesses) -> Witnesses:
+    """Who must be asked whether a smaller case fails alike: where the truth is known, only it and who is accused."""
+    arbiter = witnesses.arbiter
+    if arbiter is None or arbiter.gaps(case.architecture) or kind.odd_one_out == DIFFERENCES:
+        return witnesses
+    accused = tuple(o for o in witnesses.oracles if o is arbiter or o.name == kind.odd_one_out)
+    return replace(witnesses, oracles=accused, differences=False, certify="every")
 
 
 def _shown(cause: Cause, source: Source, subject: Subject, witnesses: Witnesses) -> Shown:
@@ -266,8 +275,27 @@ def _shown(cause: Cause, source: Source, subject: Subject, witnesses: Witnesses)
     worst = max(same, key=lambda f: (f.severity, -f.index))
     worst_case = _drawn(source, worst.index)
     finding = describe_finding(smallest, judgement, subject, witnesses, failures=same)
-    whole = msgspec.structs.replace(finding, minimal=cause.minimal, worst_architecture=str(worst_case.architecture))
+    whole = msgspec.structs.replace(
+        finding,
+        minimal=cause.minimal,
+        worst_architecture=str(worst_case.architecture),
+        diagnosis=(*finding.diagnosis, *_region(cause, source, judgement, subject, witnesses)),
+    )
     return Shown(whole, smallest, worst_case)
+
+
+def _region(
+    cause: Cause, source: Source, judgement: Judgement, subject: Subject, witnesses: Witnesses
+) -> Iterable[str]:
+    """Where a framework is off, over the smallest case and the first few others."""
+    witness = judgement.verdict is Verdict.ORACLE_DISAGREES
+    accused = judgement.odd_one_out if witness else subject.name
+    if accused is None or cause.kind.verdict is Verdict.BROKE_CONTRACT:
+        return
+    others = (_drawn(source, f.index) for f in cause.failures[:CASES_FOR_REGION])
+    said = region.sentence((cause.smallest, *others), accused, subject, witnesses, sorted(_signature(cause.smallest)))
+    if said:
+        yield said
 
 
 def _wavers(same: list[Failure]) -> tuple[list[Failure], Judgement]:
@@ -311,8 +339,8 @@ def describe_finding(
         entries=describe.entries(judgement, where.tensor, backward=backward),
         diagnosis=(*_diagnosis(judgement, failures), *describe.extent(judgement)) if backward else (),
         terms=(),
-        deviation=_deviation(judgement),
-        taylor=_taylor(case, judgement, subject, witnesses, where.tensor) if backward else None,
+        deviation=_deviation(judgement, subject),
+        taylor=slope.of_failure(case, judgement, subject, witnesses, where.tensor),
         case_file=None,
         worst_case_file=None,
         worst_architecture=None,
@@ -342,53 +370,9 @@ def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
         yield said
 
 
-def _deviation(judgement: Judgement) -> str | None:
-    """What is known of the witness that stands alone."""
-    known: list[DeviationMet] = [d for d in judgement.deviations if d.witness == judgement.odd_one_out]
+def _deviation(judgement: Judgement, subject: Subject) -> str | None:
+    """What is known of who is wrong: the witness that stands alone, or the subject where it is a framework."""
+    witness = judgement.verdict is Verdict.ORACLE_DISAGREES
+    accused = judgement.odd_one_out if witness else subject.error_model
+    known: list[DeviationMet] = [d for d in judgement.deviations if d.witness == accused]
     return "; ".join(f"{d.witness} {d.op}, {d.where}: {d.size}" for d in known) or None
-
-
-def _taylor(
-    case: Case, judgement: Judgement, subject: Subject, witnesses: Witnesses, tensor: str | None
-) -> Taylor | None:
-    """The Taylor slope with the claimed gradient and with a reference's, along a random signed direction."""
-    if tensor is None or judgement.claimed is None or tensor not in judgement.claimed:
-        return None
-    forward = judgement.forward is not None and judgement.forward.disagrees
-    if forward and judgement.forward is not None and judgement.forward.ratio is None:
-        return None  # gradients of another loss than that of the witnesses
-    exact = case.astype("float64")
-    # Rescaled gradients belong to the loss that was asked for, others to the subject's own.
-    own = isinstance(subject, HasLoss) and case.dtype == "float64" and not forward
-    function = own_loss(exact, subject) if own and isinstance(subject, HasLoss) else sound_loss(exact)
-    point = _wrong_point(judgement, tensor)
-    base = exact.params[tensor] if tensor in exact.params else exact.inputs[tensor]
-    direction = np.random.default_rng(int(case.key[:16], 16)).choice([-1.0, 1.0], size=base.shape[1:])
-    spread = derive_bounds(exact, subject, witnesses)["subject"].loss_spread
-
-    def slope(gradient: Array) -> TaylorSlope:
-        return taylor(function, tensor, base, gradient, direction, point, spread)
-
-    claimed = slope(judgement.claimed[tensor][point])
-    trusted = next((w for w in judgement.references if w != judgement.odd_one_out), None)
-    if trusted is None:
-        return None
-    reference = slope(judgement.references[trusted].gradients[tensor][point])
-    return Taylor(
-        claimed=claimed.slope,
-        reference=reference.slope,
-        reference_name=trusted,
-        steps=claimed.steps,
-        claimed_remainders=tuple(number(r) for r in claimed.remainders),
-        reference_remainders=tuple(number(r) for r in reference.remainders),
-    )
-
-
-def _wrong_point(judgement: Judgement, tensor: str) -> int:
-    found = judgement.tensors.get(tensor)
-    if found is None or not found.count(Status.DISAGREE):
-        found = judgement.own.get(tensor, found)
-    if found is None:
-        return 0
-    hit = (found.status == Status.DISAGREE).reshape(len(found.status), -1).any(axis=1)
-    return int(np.argmax(hit))

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from crosscheck import __version__, gate
-from crosscheck.checking import DIFFERENCES, Witnesses
+from crosscheck.checking import DIFFERENCES, Certify, Witnesses
+from crosscheck.diagnosis import conventions
 from crosscheck.search import Hunt, Limits, Shown, findings, hunt
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import OracleUnavailable, UsageError
@@ -26,17 +27,23 @@ from crosscheck.spec.notation import template
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.protocols import Oracle, Subject
-from crosscheck.spec.record import SCHEMA, Exit, Finding, Measured, Run, RunFile
+from crosscheck.spec.record import SCHEMA, Certification, Convention, Exit, Finding, Measured, Run, RunFile
 from crosscheck.store import runs
 from crosscheck.strategies.by_index import Source
 from crosscheck.strategies.cases import POINTS, cases, cases_of
 from crosscheck.strategies.space import Space
 
-ORACLES = ("torch", "jax", DIFFERENCES)
+ORACLES = ("ball", "torch", "jax", DIFFERENCES)
 PROFILES = {"quick": 100, "ci": 400, "nightly": 20_000}
 INTERRUPTED = Exit(code=2, reason="interrupted; what was found until then stands above")
 
 OpChoice = str | tuple[str, Mapping[str, Value]]
+
+
+def _ball() -> Oracle:
+    from crosscheck.oracles.ball import Ball
+
+    return Ball()
 
 
 def _torch() -> Oracle:
@@ -51,7 +58,7 @@ def _jax() -> Oracle:
     return JaxGrad()
 
 
-MAKERS: dict[str, Callable[[], Oracle]] = {"torch": _torch, "jax": _jax}
+MAKERS: dict[str, Callable[[], Oracle]] = {"ball": _ball, "torch": _torch, "jax": _jax}
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ class Settings:
     time_budget: float | None = None
     fail_on: tuple[str, ...] = ()
     first_failure: bool = False
+    certify: Certify = "every"
 
     @property
     def limits(self) -> Limits:
@@ -88,6 +96,7 @@ class Settings:
             "time_budget": self.time_budget,
             "fail_on": list(self.fail_on),
             "stop_at_first": self.first_failure,
+            "certify": self.certify,
         }
 
 
@@ -112,7 +121,7 @@ class Called:
     only_differences_left: bool
 
 
-def call_witnesses(asked: tuple[str, ...] | None, framework: str | None) -> Called:
+def call_witnesses(asked: tuple[str, ...] | None, framework: str | None, certify: Certify = "every") -> Called:
     """The oracles by name. Raises OracleUnavailable where one that was asked for is not installed.
 
     A framework that is the subject is no witness to itself.
@@ -138,7 +147,7 @@ def call_witnesses(asked: tuple[str, ...] | None, framework: str | None) -> Call
     if not oracles and not differences:
         raise UsageError("--oracles names no oracle; name at least one of " + ", ".join(ORACLES))
     alone = asked is None and not oracles
-    return Called(Witnesses(tuple(oracles), differences), tuple(warnings), alone)
+    return Called(Witnesses(tuple(oracles), differences, certify), tuple(warnings), alone)
 
 
 def strategy(settings: Settings) -> tuple[st.SearchStrategy[Case], tuple[str, ...]]:
@@ -181,7 +190,7 @@ def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = No
     started = datetime.now(UTC)
     clock = time.perf_counter()
     drawn, ops = strategy(settings)
-    called = call_witnesses(settings.oracles, settings.subject.error_model)
+    called = call_witnesses(settings.oracles, settings.subject.error_model, settings.certify)
     source = Source(drawn, settings.seed)
     # Whatever floating-point policy the subject's module has set, overflow here is a matter for the judge.
     with np.errstate(all="ignore"):
@@ -216,6 +225,7 @@ def _run(
     tally = result.tally
     entries = tally.entries()
     verdicts = dict(sorted(tally.verdicts.items()))
+    arbiter = called.witnesses.arbiter
     ending = gate.exit_for(
         verdicts, entries, fail_on=settings.fail_on, only_differences_left=called.only_differences_left
     )
@@ -238,7 +248,15 @@ def _run(
         coverage=tally.coverage(ops),
         warnings=tuple(_warnings(settings, called, result, unexplained)),
         exit=gate.first_of(ending, INTERRUPTED) if result.interrupted else ending,
+        certification=tally.certification(arbiter.name, settings.certify) if arbiter is not None else None,
+        conventions=_conventions(settings, called, tally.kinks),
     )
+
+
+def _conventions(settings: Settings, called: Called, kinks: Iterable[str]) -> tuple[Convention, ...]:
+    """Who takes what at the kinks that were met; the subject too, unless it was given one network to answer for."""
+    subject = settings.subject if settings.architecture is None else None
+    return conventions.at_kinks(sorted(kinks), called.witnesses, subject)
 
 
 def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int) -> list[str]:
@@ -249,6 +267,9 @@ def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int
         said.append(
             f"{unexplained} more failing cases belong to none of the causes shown; run again once these are mended"
         )
+    arbiter = called.witnesses.arbiter
+    if arbiter is not None:
+        said += _of_the_proof(result.tally.certification(arbiter.name, settings.certify))
     for kind, n in sorted(result.tally.unclaimed_names.items()):
         said.append(f"the subject returned no gradient of {kind} in {n} case{'s' * (n != 1)}: it was not compared")
     broken = {f.kind.rule for f in result.failures}
@@ -256,6 +277,22 @@ def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int
         said.append(
             "the subject was asked for random networks of all operations that it supports: "
             "for one network name an architecture, for some operations name them (ops)"
+        )
+    return said
+
+
+def _of_the_proof(proof: Certification) -> list[str]:
+    """Where truth was not to be had, and what stands in for it."""
+    said = []
+    if proof.left_out:
+        said.append(
+            f"{proof.arbiter} was not asked about, or has a gap for, {proof.left_out} of "
+            f"{proof.left_out + proof.points} points: there the witnesses are judged pairwise"
+        )
+    if proof.at_limit:
+        said.append(
+            f"{proof.arbiter} reached its limit of {proof.most_bits} bits at {proof.at_limit} points: what it says "
+            "there is wider than was asked for, and is counted so"
         )
     return said
 
@@ -277,14 +314,22 @@ def save(outcome: Outcome, folder: Path) -> Outcome:
     return Outcome(run_file, outcome.shown)
 
 
-PACKAGES = ("numpy", "scipy", "hypothesis", "torch", "jax", "scikit-learn")
+# Distribution and module.
+PACKAGES = {
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "hypothesis": "hypothesis",
+    "torch": "torch",
+    "jax": "jax",
+    "python-flint": "flint",
+    "scikit-learn": "sklearn",
+}
 
 
 def versions() -> dict[str, str]:
     """Versions of what took part, read without importing it."""
     found = {"crosscheck": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        module = "sklearn" if name == "scikit-learn" else name
+    for name, module in PACKAGES.items():
         if importlib.util.find_spec(module) is not None:
             found[name] = importlib.metadata.version(name)
     return found

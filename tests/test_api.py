@@ -115,7 +115,8 @@ def test_a_subject_may_be_an_object_of_the_protocol_or_any_callable() -> None:
 
 # fmt: off
 REFUSED: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
-    (right, {"dtype": "float16"},        UsageError, "check: dtype is 'float16', must be one of float64, float32"),
+    (right, {"dtype": "float8"},         UsageError,
+     "check: dtype is 'float8', must be one of float64, float32, float16, bfloat16"),
     (right, {"ops": "tanh"},             UsageError,
      "check: ops is the text 'tanh', must be a list of operations such as ['dense', 'tanh']"),
     (3,     {},                          UsageError,
@@ -127,7 +128,7 @@ REFUSED: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
      "the architecture has no loss: end it with one, such as -> sse or -> cotangent"),
     (right, {"points": 0},               UsageError, "--points is 0, must be at least 1"),
     (right, {"oracles": ["flint"]},      UsageError,
-     "--oracles: 'flint' is no oracle; the oracles are torch, jax, differences"),
+     "--oracles: 'flint' is no oracle; the oracles are ball, torch, jax, differences"),
 ]
 # fmt: on
 

@@ -146,7 +146,7 @@ def test_nothing_is_asked_again_where_nothing_is_suspect(monkeypatch: pytest.Mon
 def test_of_a_large_network_a_sample_is_differenced_and_then_every_suspect() -> None:
     case = case_of(LARGE, points=1)
     bounds = derive_bounds(case, Builtin(), BOTH)
-    first = checking.testify(case, BOTH, bounds, Clock())["differences"]
+    first = checking.testify(case, BOTH, bounds, Clock(), None)["differences"]
     assert first.radius is not None
     sampled = {name: np.isfinite(radius[0]) for name, radius in first.radius.tensors()}
     assert 0 < sum(map(np.count_nonzero, sampled.values())) <= DIFFERENCED_ENTRIES

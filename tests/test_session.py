@@ -45,7 +45,12 @@ def no_jax(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def no_framework(monkeypatch: pytest.MonkeyPatch, no_jax: None) -> None:
+def no_ball(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(session.MAKERS, "ball", missing("ball"))
+
+
+@pytest.fixture
+def no_oracle(monkeypatch: pytest.MonkeyPatch, no_jax: None, no_ball: None) -> None:
     monkeypatch.setitem(session.MAKERS, "torch", missing("torch"))
 
 
@@ -59,7 +64,7 @@ def test_an_oracle_that_was_asked_for_and_is_missing_is_an_error(no_jax: None) -
 
 def test_a_default_oracle_that_is_missing_is_a_warning(no_jax: None) -> None:
     called = call_witnesses(None, "builtin")
-    assert called.witnesses.names == ("torch", "differences")
+    assert called.witnesses.names == ("ball", "torch", "differences")
     assert called.warnings == (
         "oracle jax is missing: oracle jax: jax cannot be imported here; install crosscheck[jax]",
     )
@@ -69,21 +74,70 @@ def test_a_default_oracle_that_is_missing_is_a_warning(no_jax: None) -> None:
     assert outcome.exit.code == 0
 
 
-def test_with_neither_framework_nothing_counts_as_verified(no_framework: None) -> None:
+def test_with_no_oracle_nothing_counts_as_verified(no_oracle: None) -> None:
     outcome = run(oracles=None, examples=2)
     assert outcome.exit.code == 5
     assert outcome.exit.reason == "no oracle but finite differences could be asked, and more was wanted"
-    assert len(outcome.run_file.run.warnings) == 2
+    assert len(outcome.run_file.run.warnings) == 3
     assert outcome.run_file.run.verdicts == {"AGREES": 2}, "what differences said is kept"
 
 
-def test_unless_differences_were_what_was_asked_for(no_framework: None) -> None:
+def test_without_ball_the_witnesses_are_judged_pairwise_and_that_is_said(no_ball: None) -> None:
+    record = run(oracles=None, examples=2).run_file.run
+    assert record.warnings == (
+        "oracle ball is missing: oracle ball: ball cannot be imported here; install crosscheck[ball]",
+    )
+    assert record.certification is None
+    assert record.entries.certified == 0
+    assert record.exit.code == 0
+
+
+def test_with_ball_alone_a_run_verifies_and_every_entry_is_certified() -> None:
+    record = run(oracles=("ball",), examples=4).run_file.run
+    assert record.exit.code == 0
+    assert record.entries.certified == record.entries.compared > 0
+    assert record.certification is not None
+    assert (record.certification.points, record.certification.left_out) == (8, 0)
+
+
+def test_a_framework_that_cannot_be_believed_is_named_by_the_truth_alone() -> None:
+    """No second framework is asked: torch's hardsigmoid is held against ball, and nothing else."""
+    record = run(oracles=("ball", "torch"), ops=["dense", "hardsigmoid", "sse"], examples=4).run_file.run
+    assert record.exit.code == 0
+    (finding,) = record.findings
+    assert (finding.verdict, finding.odd_one_out) == ("ORACLE_DISAGREES", "torch")
+    assert any(line.startswith("torch hardsigmoid is off at z") for line in finding.diagnosis)
+    assert finding.taylor is not None
+    assert finding.taylor.claimed == pytest.approx(1.0, abs=0.05)
+    assert finding.taylor.reference == pytest.approx(2.0, abs=0.05)
+
+
+def test_points_that_are_not_certified_are_counted_and_said() -> None:
+    record = run(oracles=("ball", "torch"), ops=["dense", "tanh", "sse"], examples=4, certify="sample").run_file.run
+    assert record.certification is not None
+    assert (record.certification.points, record.certification.left_out) == (4, 4)
+    assert (
+        "ball was not asked about, or has a gap for, 4 of 8 points: there the witnesses are judged pairwise"
+        in record.warnings
+    )
+    assert 0 < record.entries.certified < record.entries.compared
+
+
+def test_suspects_are_certified_whatever_was_asked() -> None:
+    record = run(TANH, oracles=("ball", "torch"), ops=FEW, examples=6, certify="suspects").run_file.run
+    assert record.verdicts["DISAGREES"] > 0
+    assert record.certification is not None
+    assert record.certification.points > 0
+    assert all(f.message.endswith("differs from the certified one") for f in record.findings)
+
+
+def test_unless_differences_were_what_was_asked_for(no_oracle: None) -> None:
     outcome = run(oracles=DIFFERENCES, examples=2)
     assert (outcome.exit.code, outcome.run_file.run.warnings) == (0, ())
 
 
 def test_a_framework_is_no_witness_to_itself(no_jax: None) -> None:
-    assert call_witnesses(None, "torch").witnesses.names == ("differences",)
+    assert call_witnesses(None, "torch").witnesses.names == ("ball", "differences")
     with pytest.raises(UsageError, match="--oracles: torch is the subject of this run and no witness to itself"):
         call_witnesses(("torch", "differences"), "torch")
 
@@ -96,9 +150,9 @@ def test_only_the_oracles_named_are_made() -> None:
 # fmt: off
 REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"oracles": ("flint",)},      UsageError,
-     "--oracles: 'flint' is no oracle; the oracles are torch, jax, differences"),
+     "--oracles: 'flint' is no oracle; the oracles are ball, torch, jax, differences"),
     ({"oracles": ()},              UsageError,
-     "--oracles names no oracle; name at least one of torch, jax, differences"),
+     "--oracles names no oracle; name at least one of ball, torch, jax, differences"),
     ({"points": 0},                UsageError, "--points is 0, must be at least 1"),
     ({"ops": ("dense",), "architecture": "x[1] -> sse"}, UsageError,
      "--architecture and --ops exclude each other: a fixed network has fixed operations"),

@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "explain",
     "doctor": "doctor",
     "gate": "gate",
+    "accuracy": "accuracy",
 }
 INTERRUPTED, CRASHED, USAGE = 2, 3, 4
 

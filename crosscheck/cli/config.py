@@ -13,6 +13,7 @@ KEYS: dict[str, tuple[str, tuple[type, ...]]] = {
     "subject": ("subject", (str,)),
     "profile": ("profile", (str,)),
     "oracles": ("oracles", (str, list)),
+    "certify": ("certify", (str,)),
     "dtype": ("dtype", (str, list)),
     "ops": ("ops", (str, list)),
     "architecture": ("architecture", (str,)),

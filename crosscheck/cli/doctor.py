@@ -15,6 +15,7 @@ def doctor(ctx: click.Context) -> None:
     Exits 0 where at least one framework answers, 5 where only finite differences are left.
     """
     from crosscheck import session
+    from crosscheck.spec.dtypes import DTYPES, dtype_named
     from crosscheck.spec.errors import CrosscheckError
     from crosscheck.subjects.named import ADAPTERS
 
@@ -38,8 +39,14 @@ def doctor(ctx: click.Context) -> None:
         except CrosscheckError as error:
             said = f"missing: {error}"
         click.echo(f"  {name:<14}{said}")
-    click.echo("dtypes")
-    click.echo("  float64, float32 on the CPU; oracles always answer in float64")
+    click.echo("dtypes, on the CPU; oracles always answer in float64")
+    for name in DTYPES:
+        try:
+            dtype_named(name, "dtypes")
+            said = WORKS
+        except CrosscheckError as error:
+            said = f"missing: {error}"
+        click.echo(f"  {name:<14}{said}")
     if not working:
         click.echo("no framework can be asked: a run exits 5 unless --oracles differences is asked for")
         ctx.exit(5)

@@ -10,7 +10,7 @@ import click
 @click.command(short_help="Run one saved case again.")
 @click.argument("case", metavar="ID|FILE")
 @click.option("--subject", help="Another subject than that of the run the case belongs to.")
-@click.option("--oracles", help="Comma-separated: torch, jax, differences.  [default: all that are installed]")
+@click.option("--oracles", help="Comma-separated: ball, torch, jax, differences.  [default: all that are installed]")
 @click.option("--reports-dir", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 @click.pass_context
 def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | None, reports_dir: Path) -> None:

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from crosscheck.session import Outcome, Settings
 
 PROFILES = ("quick", "ci", "nightly")
+CERTIFY = ("every", "sample", "suspects")
 
 
 @click.command(short_help="Verify a backprop over random networks.")
 @click.argument("subject", default="builtin")
 @click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True, help="How much to check.")
-@click.option("--oracles", help="Comma-separated: torch, jax, differences.  [default: all that are installed]")
-@click.option("--dtype", default="float64", show_default=True, help="Comma-separated: float64, float32.")
+@click.option("--oracles", help="Comma-separated: ball, torch, jax, differences.  [default: all that are installed]")
+@click.option("--certify", type=click.Choice(CERTIFY), default="every", show_default=True, help="Points to prove.")
+@click.option(
+    "--dtype", default="float64", show_default=True, help="Comma-separated: float64, float32, float16, bfloat16."
+)
 @click.option("--ops", help="Comma-separated operations to draw from, such as dense,tanh,sse.")
 @click.option("--architecture", help='One network; * is a drawn size: "x[*,4] -> dense(8) -> tanh -> sse".')
 @click.option("--max-examples", type=click.IntRange(min=0), help="Networks to check.  [default: by profile]")
@@ -74,6 +78,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         time_budget=_seconds(options["time_budget"]),
         fail_on=_fail_on(options["fail_on"]),
         first_failure=options["first_failure"],
+        certify=options["certify"],
     )
 
 
@@ -98,12 +103,13 @@ def _seconds(budget: float | None) -> float | None:
 
 
 def _dtypes(text: str | list[str]) -> tuple[str, ...]:
-    from crosscheck.spec.case import DTYPES
+    from crosscheck.spec.dtypes import DTYPES, dtype_named
 
     names = _names(text) or ()
     for name in names:
         if name not in DTYPES:
             raise click.UsageError(f"--dtype: {name!r} is not one of {', '.join(DTYPES)}")
+        dtype_named(name, "--dtype")
     if not names:
         raise click.UsageError(f"--dtype is empty; name one of {', '.join(DTYPES)}")
     return names

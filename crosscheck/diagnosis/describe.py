@@ -14,6 +14,8 @@ from crosscheck.spec.result import Floats, Verdict
 
 MOST_ENTRIES = 8
 WRONG = (Status.DISAGREE, Status.ORACLE_DISAGREES)
+# The odd one out where the derived bound itself is off the truth.
+TOLERANCE = "tolerance"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def severity(judgement: Judgement) -> float:
         for w, against in tensor.against.items():
             hit = wrong & against
             if hit.any():
-                worst = max(worst, float(_in_bounds(tensor, w)[hit].max()))
+                worst = max(worst, float(in_bounds(tensor, w)[hit].max()))
     return worst
 
 
@@ -97,7 +99,7 @@ def _worst_of(tensor: TensorJudgement, most: int, ratio: float = 1.0) -> list[tu
         return []
     size = np.full(tensor.status.shape, -np.inf)
     for w, against in tensor.against.items():
-        size = np.where(against & wrong, np.maximum(size, _in_bounds(tensor, w)), size)
+        size = np.where(against & wrong, np.maximum(size, in_bounds(tensor, w)), size)
     order = np.argsort(-size, axis=None, kind="stable")[:most]
     result = []
     for flat in order:
@@ -108,28 +110,47 @@ def _worst_of(tensor: TensorJudgement, most: int, ratio: float = 1.0) -> list[tu
     return result
 
 
-def _in_bounds(tensor: TensorJudgement, witness: str) -> Floats:
+def error_and_bound(tensor: TensorJudgement, witness: str) -> tuple[Floats, Floats]:
+    """What stands between the subject and a witness; where the truth is known, how far off who is wrong is from it."""
+    error, bound = tensor.errors[witness], tensor.bounds[witness]
+    truth = tensor.truth
+    if truth is None:
+        return error, bound
+    off = truth.wrong["subject"]
+    if witness == truth.name:
+        return np.where(off, truth.errors["subject"], error), np.where(off, truth.bounds["subject"], bound)
+    own = truth.answered & ~off
+    error = np.where(off, truth.errors["subject"], np.where(own, truth.errors[witness], error))
+    return error, np.where(off, truth.bounds["subject"], np.where(own, truth.bounds[witness], bound))
+
+
+def in_bounds(tensor: TensorJudgement, witness: str) -> Floats:
     """Each error in units of its bound; NaN is as bad as infinity."""
+    error, bound = error_and_bound(tensor, witness)
     with np.errstate(all="ignore"):
-        return np.nan_to_num(tensor.errors[witness] / tensor.bounds[witness], nan=np.inf, posinf=1e300)
+        return np.nan_to_num(error / bound, nan=np.inf, posinf=1e300)
 
 
 def _entry(tensor: TensorJudgement, place: tuple[int, ...], ratio: float) -> EntryRecord:
     against = [w for w in tensor.against if tensor.against[w][place]]
-    worst = max(against, key=lambda w: (_in_bounds(tensor, w)[place], w))
+    worst = max(against, key=lambda w: (in_bounds(tensor, w)[place], w))
+    error, bound = error_and_bound(tensor, worst)
     values = {
         party: number(float(v[place]) * ratio) if np.isfinite(tensor.own_bounds[party][place]) else None
         for party, v in tensor.values.items()
     }
     resolution = float(tensor.resolution[place])
+    truth = tensor.truth
+    known = truth is not None and truth.answered[place]
     return EntryRecord(
         tensor=tensor.name,
         index=place[1:],
         point=place[0],
         values=values,
-        error=number(float(tensor.errors[worst][place]) * abs(ratio)),
-        bound=number(float(tensor.bounds[worst][place]) * abs(ratio)),
+        error=number(float(error[place]) * abs(ratio)),
+        bound=number(float(bound[place]) * abs(ratio)),
         resolution=resolution if np.isfinite(resolution) else None,
+        radius=float(tensor.own_bounds[truth.name][place]) * abs(ratio) if truth is not None and known else None,
     )
 
 
@@ -164,8 +185,19 @@ def message(judgement: Judgement, where: Culprit, *, backward: bool = False) -> 
     place = f"the gradient of {where.tensor}" if where.tensor else "the loss"
     if _only_own(judgement, where.tensor):
         return f"{place} is not the derivative of the subject's own loss: the backward does not match its forward"
+    found = judgement.tensors.get(where.tensor or "")
+    truth = found.truth if found is not None else None
+    if judgement.odd_one_out == TOLERANCE:
+        return (
+            f"the stochastic run does not centre on the certified value of {place}: its bound is void, and nothing "
+            "that hangs on it counts as compared"
+        )
     if judgement.verdict is Verdict.ORACLE_DISAGREES:
+        if truth is not None:
+            return f"{judgement.odd_one_out} is off the certified value of {place}; the subject is not"
         return f"{judgement.odd_one_out} stands alone on {place}; the subject agrees with the other witnesses"
+    if truth is not None:
+        return f"{place} differs from the certified one"
     if judgement.odd_one_out == "subject":
         return f"{place} differs from witnesses that agree with each other"
     return f"{place} differs from a witness; who is right is open"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from crosscheck.differences.ridders import Function
-from crosscheck.spec.result import Array, Floats
+from crosscheck.spec.result import Array, Bools, Floats
 
-STEPS = 2.0 ** -np.arange(2, 14)
+STEPS = np.ldexp(1.0, -np.arange(2, 14))
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,18 @@ def taylor(
         remainder = np.abs(loss[1:] - loss[0] - expected)
     # Only remainders that stand clear of the loss's own noise say anything about the slope.
     clear = same & np.isfinite(remainder) & (remainder > 16.0 * float(loss_spread[point])) & (remainder > 0)
+    return _fitted(STEPS, remainder, clear)
+
+
+def from_remainders(steps: Floats, remainders: Floats, noise: Floats) -> TaylorSlope:
+    """The slope of exact remainders; those within `noise`, what rounding may do to the gradient, say nothing."""
+    return _fitted(steps, remainders, np.isfinite(remainders) & (remainders > noise))
+
+
+def _fitted(steps: Floats, remainders: Floats, clear: Bools) -> TaylorSlope:
+    """The slope through the smallest steps that are clear, where there are enough of them."""
     slope = None
     if np.count_nonzero(clear) >= 3:
-        steps, values = STEPS[clear][-6:], remainder[clear][-6:]
-        slope = float(np.polyfit(np.log(steps), np.log(values), 1)[0])
-    return TaylorSlope(slope, tuple(STEPS.tolist()), tuple(float(r) for r in remainder))
+        chosen, values = steps[clear][-6:], remainders[clear][-6:]
+        slope = float(np.polyfit(np.log(chosen), np.log(values), 1)[0])
+    return TaylorSlope(slope, tuple(steps.tolist()), tuple(float(r) for r in remainders))

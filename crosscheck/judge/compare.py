@@ -11,18 +11,26 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crosscheck.spec.result import Array, Bools, Floats
 
-# A comparison that could not have seen a relative error of 1e-3 is not called agreement (numerics §1).
+if TYPE_CHECKING:
+    from crosscheck.judge.arbiter import Truth
+
+# A comparison that could not have seen a relative error of 1e-3 is not called agreement; in a 16-bit format one
+# rounding alone is 1e-2 (numerics §1).
 UNINFORMATIVE = 1e-3
+UNINFORMATIVE_IN_HALF = 0.3
+# The odd one out, where it is no witness: nobody, the subject alone, the tolerance itself.
+NOBODY, ALONE, TOLERANCE = -1, -2, -3
 
 
 class Status(enum.IntEnum):
-    """What became of one entry."""
+    """What became of one entry. OVERFLOW is undecidable too: the value, or one on its way, is beyond the dtype."""
 
     NOT_COMPARED = 0
     AGREE = 1
@@ -30,6 +38,7 @@ class Status(enum.IntEnum):
     UNDECIDABLE = 3
     DISAGREE = 4
     ORACLE_DISAGREES = 5
+    OVERFLOW = 6
 
 
 NO_DEVIATIONS: Mapping[str, Floats] = {}
@@ -40,16 +49,23 @@ class Party:
     """A party's values of one tensor, (P, …), and how far each may be off.
 
     The bound is infinite where the party was not asked, unless it is `always_asked`: then it is overflow.
+    `within_branch` is the bound on one side of every undecided branch, where that is another.
     """
 
     name: str
     values: Array
     bound: Floats
     always_asked: bool = False
+    within_branch: Floats | None = None
 
     @property
     def answers(self) -> Bools:
         return np.isfinite(self.bound)
+
+    @property
+    def held(self) -> Floats:
+        """How far it may be from the hull of the branches' values."""
+        return self.bound if self.within_branch is None else self.within_branch
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +73,7 @@ class TensorJudgement:
     """Statuses (P, …), the relative resolution of each entry, and for each witness error and bound.
 
     `bounds` are of the comparisons, `own_bounds` of the parties; `odd_one_out` is the index of the witness that
-    stands alone, -1 for none, -2 for the subject.
+    stands alone, or NOBODY, ALONE for the subject, TOLERANCE. `truth` is there where a witness has proved some.
     """
 
     name: str
@@ -69,6 +85,7 @@ class TensorJudgement:
     odd_one_out: NDArray[np.int8]
     values: dict[str, Array]
     own_bounds: dict[str, Floats]
+    truth: Truth | None = None
 
     def count(self, status: Status) -> int:
         return int(np.count_nonzero(self.status == status))
@@ -105,10 +122,11 @@ def compare(
         resolution = np.minimum(resolution, found)
     decided = np.isfinite(subject.bound) & np.logical_or.reduce([np.isfinite(b) for b in bounds.values()] or [asked])
     status = np.full(shape, Status.AGREE, np.int8)
-    status[resolution > UNINFORMATIVE] = Status.UNINFORMATIVE
+    status[resolution > too_coarse(subject.values.dtype.name)] = Status.UNINFORMATIVE
     by_point = parted.reshape((-1,) + (1,) * (len(shape) - 1))
     status[(status == Status.UNINFORMATIVE) & by_point] = Status.UNDECIDABLE
     status[~decided] = Status.UNDECIDABLE
+    status[~np.isfinite(subject.bound)] = Status.OVERFLOW
     status[~asked] = Status.NOT_COMPARED
     explained = {w: against[w] & (errors[w] <= subject.bound + wide) for w, wide in deviating.items() if w in against}
     odd = vote(status, witnesses, against, explained, deviating)
@@ -124,6 +142,11 @@ def compare(
         values={p.name: p.values for p in parties},
         own_bounds={p.name: p.bound for p in parties},
     )
+
+
+def too_coarse(dtype: str) -> float:
+    """The resolution beyond which a comparison in this dtype says nothing."""
+    return UNINFORMATIVE_IN_HALF if dtype in ("float16", "bfloat16") else UNINFORMATIVE
 
 
 def difference(a: Array, b: Array) -> Floats:
@@ -143,7 +166,8 @@ def resolved(bound: Floats, values: Array, point_scale: Floats) -> Floats:
     axes = tuple(range(1, values.ndim))
     trailing = (-1,) + (1,) * len(axes)
     entry = np.abs(values.astype(np.float64))
-    tensor = entry.max(axis=axes, keepdims=True, initial=0.0)
+    # An infinite entry is no measure of the others.
+    tensor = np.where(np.isfinite(entry), entry, 0.0).max(axis=axes, keepdims=True, initial=0.0)
     whole = point_scale.reshape(trailing)
     scale = np.where(entry > bound, entry, np.where(tensor > bound, tensor, whole))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -157,13 +181,13 @@ def vote(
     explained: Mapping[str, Bools],
     deviating: Mapping[str, Floats] = NO_DEVIATIONS,
 ) -> NDArray[np.int8]:
-    """Settle, in `status`, the entries that differ; returns the index of the odd witness, -1 for none,
-    -2 where several agreeing witnesses stand against the subject alone.
+    """Settle, in `status`, the entries that differ; returns the index of the odd witness, NOBODY, or ALONE where
+    several agreeing witnesses stand against the subject.
 
     A difference that a known deviation of the witness explains is not held against the subject, nor is one
     between two witnesses a quarrel.
     """
-    odd = np.full(status.shape, -1, np.int8)
+    odd = np.full(status.shape, NOBODY, np.int8)
     if not witnesses:
         return odd
     known = np.stack([explained.get(w.name, np.zeros(status.shape, np.bool_)) for w in witnesses])
@@ -192,7 +216,7 @@ def vote(
     status[differs] = Status.DISAGREE
     status[oracle] = Status.ORACLE_DISAGREES
     odd[oracle] = stacked.argmax(axis=0)[oracle]
-    odd[differs & (opposed >= 2) & (supports == 0) & ~quarrel] = -2
+    odd[differs & (opposed >= 2) & (supports == 0) & ~quarrel] = ALONE
     return odd
 
 

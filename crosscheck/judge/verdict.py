@@ -7,21 +7,38 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from crosscheck.judge.compare import Party, Status, TensorJudgement, compare
+from crosscheck.judge.arbiter import Centre, arbitrate
+from crosscheck.judge.compare import ALONE, TOLERANCE, Party, Status, TensorJudgement, compare
 from crosscheck.judge.forward import ForwardJudgement, constant_ratio, message, overflowed
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken
-from crosscheck.spec.result import Array, Bools, Bound, DeviationMet, Floats, Gradients, Reference, Verdict
+from crosscheck.spec.result import (
+    Array,
+    Bools,
+    Bound,
+    Certified,
+    DeviationMet,
+    Floats,
+    Gradients,
+    Reference,
+    Rigour,
+    Verdict,
+)
 
 NO_BOUNDS: Mapping[str, Bound] = {}
+# Stands for the loss among the tensors: no parameter's key and no input's name.
+LOSS = "(loss)"
+# The party that is nobody's: any right formula in float64.
+TEXTBOOK = "textbook"
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
     """The verdict on a case and everything it rests on.
 
-    `odd_one_out` names the witness of ORACLE_DISAGREES, "subject" where the witnesses agree against it, or
-    is None where the attribution is open. `own` compares the subject with differences of its own loss.
+    `odd_one_out` names the witness of ORACLE_DISAGREES ("tolerance" where the derived bound itself is off the truth),
+    "subject" where the witnesses agree against it or the truth does, or is None where the attribution is open.
+    `own` compares the subject with differences of its own loss. `certified` is what the arbiter proved.
     """
 
     verdict: Verdict
@@ -35,6 +52,7 @@ class Judgement:
     not_claimed: tuple[str, ...] = ()
     suspects: tuple[int, ...] = ()
     deviations: tuple[DeviationMet, ...] = ()
+    certified: Certified | None = None
 
     def count(self, status: Status) -> int:
         return sum(t.count(status) for t in self.tensors.values())
@@ -55,21 +73,13 @@ def judge(
     """Judge a case from the values and the bounds of all parties; `bounds["subject"]` is the subject's.
 
     `deviating` has the bounds of witnesses whose known deviations are allowed for. A witness without an entry
-    in `bounds` carries its own radius. No references: UNCHECKED.
+    in `bounds` carries its own radius. A certified reference is the arbiter wherever it answers; `bounds["textbook"]`
+    is then itself held against it. No references: UNCHECKED.
     """
-    own = bounds["subject"]
-    parted = own.parted
     forward, claimed = _forward(case, claimed, references, bounds, deviating)
+    own = bounds["subject"]
     scale = np.maximum(_point_scale(references, case.n_points), own.signal)
-    tensors: dict[str, TensorJudgement] = {}
-    for name, values in claimed.tensors():
-        subject = Party("subject", values, own.gradients[name])
-        witnesses = tuple(
-            Party(w, r.gradients[name], _witness_bound(w, r, bounds, name), always_asked=r.radius is None)
-            for w, r in references.items()
-        )
-        wide = {w: b.gradients[name] for w, b in deviating.items()}
-        tensors[name] = compare(name, subject, witnesses, parted=parted, point_scale=scale, deviating=wide)
+    tensors = {name: _tensor(name, values, references, bounds, deviating, scale) for name, values in claimed.tensors()}
     contract = _nan_breach(claimed, tensors, references)
     wanted = [*case.architecture.param_shapes, *case.architecture.float_inputs]
     judgement = Judgement(
@@ -104,6 +114,52 @@ def with_own_forward(judgement: Judgement, claimed: Gradients, differences: Refe
     return replace(judgement, own=own, verdict=verdict, suspects=suspects)
 
 
+def _tensor(
+    name: str,
+    values: Array,
+    references: Mapping[str, Reference],
+    bounds: Mapping[str, Bound],
+    deviating: Mapping[str, Bound],
+    scale: Floats,
+) -> TensorJudgement:
+    """One tensor, or the loss: voted on, then settled by the arbiter where one answers."""
+    own = bounds["subject"]
+    subject = Party("subject", values, _of(own.gradients, name), within_branch=_of(own.held, name))
+    witnesses = tuple(_witness(w, r, bounds, name) for w, r in references.items())
+    wide = {w: _of(b.gradients, name) for w, b in deviating.items()}
+    judged = compare(name, subject, witnesses, parted=own.parted, point_scale=scale, deviating=wide)
+    arbiter = next((w for w, r in references.items() if r.rigour is Rigour.CERTIFIED), None)
+    if arbiter is None:
+        return judged
+    textbook = bounds.get(TEXTBOOK)
+    return arbitrate(
+        judged,
+        subject,
+        witnesses,
+        arbiter,
+        parted=own.parted,
+        point_scale=scale,
+        centre=Centre(_of(textbook.centre, name), _of(textbook.held, name)) if textbook is not None else None,
+    )
+
+
+def _of(gradients: Gradients, name: str) -> Array:
+    return gradients.loss if name == LOSS else gradients[name]
+
+
+def _witness(name: str, reference: Reference, bounds: Mapping[str, Bound], tensor: str) -> Party:
+    """A witness's values of a tensor, bounded by its error model and its own radius together."""
+    values = _of(reference.gradients, tensor)
+    wide = held = np.zeros(values.shape)
+    if name in bounds:
+        wide = wide + _of(bounds[name].gradients, tensor)
+        held = held + _of(bounds[name].held, tensor)
+    if reference.radius is not None:
+        radius = _of(reference.radius, tensor)
+        wide, held = wide + radius, held + radius
+    return Party(name, values, wide, always_asked=reference.radius is None, within_branch=held)
+
+
 def _forward(
     case: Case,
     claimed: Gradients,
@@ -113,19 +169,17 @@ def _forward(
 ) -> tuple[ForwardJudgement, Gradients]:
     """Compare the losses; where they differ by a constant, divide the gradients by it so that they compare."""
     own = bounds["subject"]
-    subject = Party("subject", claimed.loss, own.gradients.loss)
-    witnesses = tuple(
-        Party(w, r.gradients.loss, bounds[w].gradients.loss) for w, r in references.items() if w in bounds
-    )
-    if not witnesses:
+    speak = {w: r for w, r in references.items() if w in bounds or r.rigour is Rigour.CERTIFIED}
+    if not speak:
         # Differences alone: the loss of the sound forward, which may round as the subject's may.
-        witnesses = tuple(Party(w, r.gradients.loss, own.gradients.loss) for w, r in references.items())
+        bounds = dict(bounds) | dict.fromkeys(references, own)
+        speak = {w: replace(r, radius=None) for w, r in references.items()}
     scale = np.abs(claimed.loss).astype(np.float64)
-    wide = {w: b.gradients.loss for w, b in deviating.items()}
-    losses = compare("loss", subject, witnesses, parted=own.parted, point_scale=scale, deviating=wide)
+    losses = replace(_tensor(LOSS, claimed.loss, speak, bounds, deviating, scale), name="loss")
     if not losses.count(Status.DISAGREE):
         return ForwardJudgement(losses, None, None), claimed
-    ratio = constant_ratio(subject, witnesses)
+    subject = Party("subject", claimed.loss, own.gradients.loss)
+    ratio = constant_ratio(subject, tuple(_witness(w, r, bounds, LOSS) for w, r in speak.items()))
     wrong = losses.status == Status.DISAGREE
     lost = bool((wrong & ~np.isfinite(claimed.loss)).any() and not (wrong & np.isfinite(claimed.loss)).any())
     text = overflowed(case.architecture) if lost else message(case.architecture, ratio)
@@ -137,16 +191,6 @@ def _forward(
         by_input={k: v / ratio for k, v in claimed.by_input.items()},
     )
     return ForwardJudgement(losses, ratio, text), rescaled
-
-
-def _witness_bound(name: str, reference: Reference, bounds: Mapping[str, Bound], tensor: str) -> Floats:
-    values = reference.gradients[tensor]
-    total = np.zeros(values.shape)
-    if name in bounds:
-        total = total + bounds[name].gradients[tensor]
-    if reference.radius is not None:
-        total = total + reference.radius[tensor]
-    return total
 
 
 def _point_scale(references: Mapping[str, Reference], points: int) -> Floats:
@@ -200,19 +244,23 @@ def _with_verdict(judgement: Judgement, names: tuple[str, ...]) -> Judgement:
     loss_odd = forward is not None and forward.losses.count(Status.ORACLE_DISAGREES)
     if odd or (loss_odd and forward is not None):
         sources = list(odd.values()) or [forward.losses] if forward is not None else []
-        indices = [t.odd_one_out[t.odd_one_out >= 0] for t in sources]
-        first = int(np.concatenate(indices).min()) if indices else 0
-        return replace(judgement, verdict=Verdict.ORACLE_DISAGREES, suspects=suspects, odd_one_out=names[first])
+        return replace(judgement, verdict=Verdict.ORACLE_DISAGREES, suspects=suspects, odd_one_out=_odd(sources, names))
     if judgement.count(Status.AGREE):
         return replace(judgement, verdict=Verdict.AGREES)
-    if judgement.count(Status.UNDECIDABLE) or judgement.count(Status.UNINFORMATIVE):
+    if any(judgement.count(s) for s in (Status.UNDECIDABLE, Status.OVERFLOW, Status.UNINFORMATIVE)):
         return replace(judgement, verdict=Verdict.UNDECIDABLE)
     return judgement
 
 
+def _odd(sources: list[TensorJudgement], names: tuple[str, ...]) -> str:
+    """The witness that stands alone in these tensors, the first of several; a void tolerance before all."""
+    found = np.concatenate([t.odd_one_out[t.status == Status.ORACLE_DISAGREES] for t in sources])
+    return "tolerance" if (found == TOLERANCE).any() else names[int(found[found >= 0].min())]
+
+
 def _blame(wrong: Mapping[str, TensorJudgement]) -> str | None:
     """The subject, where some entry has agreeing witnesses against it and none has an open attribution."""
-    settled = [bool((t.odd_one_out[t.status == Status.DISAGREE] == -2).any()) for t in wrong.values()]
+    settled = [bool((t.odd_one_out[t.status == Status.DISAGREE] == ALONE).any()) for t in wrong.values()]
     return "subject" if any(settled) else None
 
 

@@ -15,7 +15,22 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from crosscheck.report.sections import agreement, coverage, findings, provenance, resolution, severity, verdict, words
+from crosscheck.report.sections import (
+    accuracy,
+    agreement,
+    beside,
+    coverage,
+    findings,
+    power,
+    provenance,
+    resolution,
+    severity,
+    truth,
+    verdict,
+    words,
+)
+from crosscheck.spec.atlas import AtlasFile
+from crosscheck.spec.power import PowerFile
 from crosscheck.spec.record import Deviation, RunFile
 from crosscheck.store.runs import FILE
 
@@ -37,7 +52,10 @@ class Level:
 # Tried in order until the page fits: what passed goes first, what failed last.
 LEVELS = (
     Level(),
-    Level(passing=False, dropped="coverage, gaps of oracles, settings and environment"),
+    Level(
+        passing=False,
+        dropped="coverage, gaps of oracles, conventions at kinks, accuracy, detection power, settings, environment",
+    ),
     Level(False, 3, None, None, "the same, and all but the 3 worst entries of each finding"),
     Level(
         False, 1, 300, 2000, "the same, all but 1 entry of each finding, findings past 300, texts past 2,000 letters"
@@ -57,6 +75,7 @@ class Page:
     warnings: tuple[str, ...]
     verdicts: tuple[verdict.VerdictCount, ...]
     matrix: agreement.Matrix
+    truth: truth.Truth
     cards: tuple[findings.Card, ...]
     cards_left_out: int
     compared: str
@@ -64,37 +83,52 @@ class Page:
     histograms: tuple[resolution.Histogram, ...]
     deviations: tuple[Deviation, ...]
     covered: coverage.Covered | None
+    beside: beside.Beside | None
+    accuracy: accuracy.Section | None
+    power: power.Section | None
     provenance: provenance.Provenance | None
     dropped: str
     record: str
+    others: tuple[str, ...]
     policy: str
     style: Markup
     script: Markup
 
 
-def render(run_file: RunFile, *, folder: str = "") -> str:
+def render(
+    run_file: RunFile,
+    *,
+    folder: str = "",
+    accuracy: AtlasFile | str | None = None,
+    power: PowerFile | str | None = None,
+) -> str:
     """The page for a record; the same record gives the same page. At most MOST_BYTES, and it says what it dropped.
 
     `folder` is the run's folder as seen from the page's, where they are not the same: files are named from there.
+    Beside the run stand `accuracy` and `power`: a record, None where there is none, or a text that says why it cannot
+    be read.
     """
+    others = beside.beside(accuracy_file=accuracy, power_file=power)
     for level in LEVELS:
-        page = _render(run_file, level, words.printable(folder))
+        page = _render(run_file, level, words.printable(folder), others)
         if len(page.encode()) <= MOST_BYTES:
             break
     return page
 
 
-def _render(run_file: RunFile, level: Level, folder: str) -> str:
-    page = _page(words.cleaned(run_file, longest=level.text), level, folder)
+def _render(run_file: RunFile, level: Level, folder: str, others: beside.Beside) -> str:
+    page = _page(words.cleaned(run_file, longest=level.text), level, folder, others)
     return _environment().get_template("page.html.j2").render(page=page)
 
 
-def _page(run_file: RunFile, level: Level, folder: str) -> Page:
+def _page(run_file: RunFile, level: Level, folder: str, others: beside.Beside) -> Page:
     run = run_file.run
     worst = severity.worst_first(run)
     shown = worst[: level.findings]
     head = verdict.headline(run)
     style, script = _static("report.css"), _static("report.js")
+    if others.accuracy is not None and level.passing:
+        style += _static("accuracy.css")
     return Page(
         title=f"{head.label} · {run.subject} · crosscheck",
         about=_about(run_file),
@@ -102,6 +136,7 @@ def _page(run_file: RunFile, level: Level, folder: str) -> Page:
         warnings=verdict.warnings(run),
         verdicts=verdict.verdict_counts(run),
         matrix=agreement.matrix(run),
+        truth=truth.truth(run, kinks=level.passing),
         cards=tuple(findings.card(f, most_entries=level.entries, folder=folder) for f in shown),
         cards_left_out=len(worst) - len(shown),
         compared=f"{run.entries.compared:,}",
@@ -109,13 +144,22 @@ def _page(run_file: RunFile, level: Level, folder: str) -> Page:
         histograms=resolution.histograms(run),
         deviations=run.deviations,
         covered=coverage.covered(run.coverage) if level.passing else None,
+        beside=others if level.passing else None,
+        accuracy=others.accuracy if level.passing else None,
+        power=others.power if level.passing else None,
         provenance=provenance.provenance(run, run_file.measured) if level.passing else None,
         dropped=level.dropped,
         record=posixpath.join(folder, FILE),
+        others=tuple(_above(folder, name) for name in others.files) if level.passing else (),
         policy=policy(style, script),
         style=Markup(style),
         script=Markup(script),
     )
+
+
+def _above(folder: str, name: str) -> str:
+    """A file in the folder of all runs, as seen from the page."""
+    return posixpath.normpath(posixpath.join(folder, "..", name))
 
 
 def _about(run_file: RunFile) -> tuple[tuple[str, str], ...]:
@@ -128,6 +172,7 @@ def _about(run_file: RunFile) -> tuple[tuple[str, str], ...]:
         ("Points", f"{run.points:,}"),
         ("Entries compared", f"{run.entries.compared:,}"),
         ("Informative", words.percent(run.entries.resolved, run.entries.compared)),
+        *truth.facts(run),
         ("Seed", str(run.seed)),
         ("Profile", run.profile),
         ("Took", words.duration(measured.seconds)),

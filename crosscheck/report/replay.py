@@ -10,15 +10,16 @@ from crosscheck.backprop import network
 from crosscheck.judge.compare import Status, TensorJudgement
 from crosscheck.judge.forward import in_words
 from crosscheck.judge.verdict import Judgement
-from crosscheck.report.sections import words
+from crosscheck.report.sections import findings, words
 from crosscheck.spec.case import Case
 from crosscheck.spec.record import EntryRecord
-from crosscheck.spec.result import Array
+from crosscheck.spec.result import Array, Certified
 
 STATES = {
     Status.AGREE: "agree",
     Status.UNINFORMATIVE: "uninformative",
     Status.UNDECIDABLE: "undecidable",
+    Status.OVERFLOW: "undecidable: overflow",
     Status.DISAGREE: "DISAGREE",
     Status.ORACLE_DISAGREES: "an oracle disagrees",
     Status.NOT_COMPARED: "not compared",
@@ -39,6 +40,8 @@ def _lines(
     points = f"{case.n_points} point{'s' if case.n_points > 1 else ''}"
     witnesses = ", ".join(judgement.references) or "none"
     yield f"  subject {subject} · {case.dtype} · {points} · values {case.family} · witnesses {witnesses}"
+    if judgement.certified is not None:
+        yield f"  proved {_proof(judgement.certified)}"
     yield ""
     yield f"the chain rule, from the loss back (point {_point(judgement)}, by the built-in's textbook factors)"
     yield from _chain(case, judgement)
@@ -50,7 +53,7 @@ def _lines(
     for name in judgement.not_claimed:
         yield f"  {name}  not compared: the subject returned no gradient of it"
     for entry in entries:
-        values = ", ".join(f"{party} {_value(v)}" for party, v in entry.values.items())
+        values = ", ".join(f"{party} {_value(v)}{_radius(entry, party)}" for party, v in entry.values.items())
         place = words.entry_name(entry.tensor, entry.index)
         off = f"off by {words.size(entry.error)}, bound {words.size(entry.bound)}"
         yield f"  {place} at point {entry.point}: {values}; {off}"
@@ -60,6 +63,23 @@ def _lines(
 
 def _value(value: object) -> str:
     return "not asked" if value is None else f"{value:.17g}" if isinstance(value, float) else str(value)
+
+
+def _radius(entry: EntryRecord, party: str) -> str:
+    radius = findings.radius(entry, party)
+    return f" {radius}" if radius else ""
+
+
+def _proof(proof: Certified) -> str:
+    """`1 of 2 points, in at most 212 bits, the hull of the one-sided derivatives at relu (node 1)`."""
+    asked = int(np.count_nonzero(proof.bits))
+    said = [f"{asked} of {words.count(proof.bits.size, 'point')}"]
+    if asked:
+        said.append(f"in at most {words.count(int(proof.bits.max()), 'bit')}")
+    if proof.kinks:
+        places = [f"{op} ({'the loss' if node < 0 else f'node {node}'})" for op, node in proof.kinks]
+        said.append(f"the hull of the one-sided derivatives at {words.joined(places)}")
+    return ", ".join(said)
 
 
 def _point(judgement: Judgement) -> int:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import re
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from crosscheck.report.sections import agreement, chain, findings, resolution, severity, verdict, words
+from crosscheck.report.layout import GAP, LABEL, colored, wrapped
+from crosscheck.report.sections import agreement, chain, findings, resolution, severity, taylor, truth, verdict, words
 from crosscheck.spec.record import EntryRecord, Finding, Run, RunFile
 
-LABEL = 8  # the width of the column of labels
-LEAST_WIDTH = 40
-GAP = " " * 7  # between two things in one row; wider than any padding behind a label
-LABELLED = re.compile(r"  [a-z]+ {2,}")
-# Pattern and style; a style repeats what the text says.
-STYLES = (
-    (r"(?m)^✗ .*$", "bold red"),
-    (r"(?m)^! .*$", "bold yellow"),
-    (r"(?m)^  ! .*$", "yellow"),
-    (r"(?m)^(PASSED)\b", "bold green"),
-    (r"(?m)^(FAILED|CRASHED|GATE NOT MET)\b", "bold red"),
-    (r"(?m)^(NOTHING VERIFIED|INTERRUPTED|NOT RUN)\b", "bold yellow"),
-    (r"(?m)^  (net|entry|term|likely|known|taylor|replay|said|sides)\b", "cyan"),
-)
+DETAIL = 10  # the width of the titles of what is asked for besides
 
 
 def render(run_file: RunFile, *, width: int, color: bool, report: str | None = None, folder: str = "") -> str:
@@ -34,13 +19,19 @@ def render(run_file: RunFile, *, width: int, color: bool, report: str | None = N
     """
     cleaned = words.cleaned(run_file)
     lines = _lines(cleaned, report, words.printable(folder))
-    text = "\n".join(_wrapped(lines, max(width, LEAST_WIDTH))) + "\n"
-    return _colored(text) if color else text
+    text = "\n".join(wrapped(lines, width)) + "\n"
+    return colored(text) if color else text
 
 
 def summary(run_file: RunFile) -> str:
     """The last line of that text alone, however long, ending with a newline."""
     return "".join(_last(words.cleaned(run_file))) + "\n"
+
+
+def details(run_file: RunFile, *, width: int) -> str:
+    """What a reader may ask for besides: settings, proof, every party's resolution, verdicts, time and versions."""
+    cleaned = words.cleaned(run_file)
+    return "\n".join(wrapped(_details(cleaned), width)) + "\n"
 
 
 def _lines(run_file: RunFile, report: str | None, folder: str) -> Iterator[str]:
@@ -52,8 +43,10 @@ def _lines(run_file: RunFile, report: str | None, folder: str) -> Iterator[str]:
         yield from _finding(finding, folder)
         yield ""
     if not run.findings and run.agreement:
-        yield from _agreement(run)
+        found = truth.distances(run) if run.entries.certified == run.entries.compared else ()
+        yield from _distances(found) if found else _agreement(run)
         yield ""
+    yield from _conventions(run)
     yield from _not_compared(run)
     yield from _last(run_file)
     if report:
@@ -75,7 +68,13 @@ def _quality(run: Run) -> list[str]:
     if not run.entries.compared:
         return ["none compared"]
     found = [f"{words.percent(run.entries.resolved, run.entries.compared)} informative"]
-    known = [item for item in sorted(run.resolution, key=lambda r: r.dtype, reverse=True) if item.median is not None]
+    if run.entries.certified:
+        found.append(f"{words.percent(run.entries.certified, run.entries.compared)} certified")
+    known = [
+        item
+        for item in sorted(resolution.of_subject(run), key=lambda r: r.dtype, reverse=True)
+        if item.median is not None
+    ]
     medians = [f"{words.magnitude(r.median)}{f' in {r.dtype}' if len(known) > 1 else ''}" for r in known]
     return [*found, f"median resolution {words.joined(medians)}"] if medians else found
 
@@ -102,9 +101,15 @@ def _rows(finding: Finding, folder: str) -> Iterator[tuple[str, str]]:
     yield "term", "   ".join(_term(term) for term in chain.terms(finding))
     yield "likely", _likely(finding)
     yield "known", finding.deviation or ""
-    yield "taylor", f"{findings.slopes(finding.taylor)} (2 is right, 1 is wrong)" if finding.taylor else ""
+    yield "taylor", _slopes(finding)
     case = words.in_folder(folder, finding.case_file)
     yield "replay", finding.replay + (f"{GAP} case  {case}" if case else "")
+
+
+def _slopes(finding: Finding) -> str:
+    if finding.taylor is None:
+        return ""
+    return f"{taylor.slopes(finding.taylor, findings.accused(finding))} (2 is right, 1 is wrong)"
 
 
 def _sides(finding: Finding) -> str:
@@ -151,12 +156,25 @@ def _witnesses(item: EntryRecord, finding: Finding, digits: int) -> str:
     reference = findings.reference(item, finding)
     together = findings.together(item, finding)
     alone = sorted((n for n in asked if n not in together), key=lambda n: n != reference)
-    said = [f"{n} {words.number(item.values[n], digits)}" for n in alone]
+    said = [f"{n} {words.number(item.values[n], digits)}{_spaced(findings.radius(item, n))}" for n in alone]
     if not together:
         return ", ".join(said)
     one = len(together) == 1 and together[0] not in words.PLURAL
     agree = f"{words.joined(together)} {'agrees' if one else 'agree'} with {reference}"
     return ", ".join([said[0], agree, *said[1:]])
+
+
+def _spaced(text: str) -> str:
+    return f" {text}" if text else ""
+
+
+def _distances(found: Sequence[truth.Distance]) -> Iterator[str]:
+    """Where all is certified, who agrees with whom follows from how far each is from the truth."""
+    wide = max(len(item.party) for item in found)
+    yield "  each party against the certified truth, in units of its own bound"
+    for item in found:
+        off = f"{item.off} of {item.compared} off" if item.tone == "bad" else f"{item.compared} compared"
+        yield f"  {item.mark} {item.party:<{wide}}  {off}; worst {item.in_bounds} its bound, {item.ulps} ulp"
 
 
 def _agreement(run: Run) -> Iterator[str]:
@@ -171,6 +189,20 @@ def _agreement(run: Run) -> Iterator[str]:
         lines[order[a], order[b]] = f"  {cell.mark or words.MISSING} {a:<{wide}}  {b:<{wide}}  {said}"
     yield f"  {matrix.sentence}"
     yield from (lines[place] for place in sorted(lines))
+
+
+def _conventions(run: Run) -> Iterator[str]:
+    """Who takes what exactly at a kink, where not all take the same or one is outside the hull."""
+    told = [item for item in run.conventions if not truth.alike(item) or truth.stray(item)]
+    if told:
+        yield "  at a kink any value between the one-sided derivatives is right; taken there:"
+        for item in told:
+            said = ", ".join(f"{name} {truth.taken(item, name)}" for name in words.in_order(item.values))
+            stray = truth.stray(item)
+            wrong = f"; outside: {words.joined(stray)}" if stray else ""
+            ends = f"{words.number(item.low)} and {words.number(item.high)}"
+            yield f"    {item.op} at {words.number(item.at)}, between {ends}: {said}{wrong}"
+        yield ""
 
 
 def _not_compared(run: Run) -> Iterator[str]:
@@ -195,52 +227,26 @@ def _tally(run_file: RunFile) -> list[str]:
     found = [words.count(len(verdict.distinct(run)), "distinct disagreement")]
     if wrong:
         found[0] += f" ({words.count(wrong, 'case')})"
+    over = f" ({words.count(run.entries.overflowed, 'overflows', 'overflow')})" if run.entries.overflowed else ""
     return [
         *found,
-        f"{words.count(run.entries.undecidable, 'entry', 'entries')} undecidable",
+        f"{words.count(run.entries.undecidable, 'entry', 'entries')} undecidable{over}",
         words.duration(run_file.measured.seconds),
     ]
 
 
-def _wrapped(lines: Iterator[str], width: int) -> Iterator[str]:
-    """Long lines go on under their own text; words are never broken, so that paths can be copied."""
-    for line in lines:
-        if len(line) <= width:
-            yield line.rstrip()
-            continue
-        yield from _broken(line, width)
+def _details(run_file: RunFile) -> Iterator[str]:
+    run, measured = run_file.run, run_file.measured
+    seconds = {part: round(taken, 3) for part, taken in measured.seconds_by_part.items()}
+    rows = (
+        ("settings", _pairs(run.settings)),
+        *truth.text(run),
+        ("verdicts", _pairs(run.verdicts)),
+        ("seconds", _pairs(seconds)),
+        ("versions", _pairs(measured.versions)),
+    )
+    yield from (f"{title:<{DETAIL}}{text}" for title, text in rows if text)
 
 
-def _broken(line: str, width: int) -> Iterator[str]:
-    """A wide gap is the first place to break at: what stands after it is a label of its own."""
-    indent = _indent(line)
-    first, *others = line.split(GAP)
-    for piece in (first, *(indent + other.lstrip() for other in others)):
-        wrapped = textwrap.wrap(
-            piece,
-            width,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-            replace_whitespace=False,
-        )
-        yield from (part.rstrip() for part in wrapped)
-
-
-def _indent(line: str) -> str:
-    if LABELLED.match(line):
-        return " " * (2 + LABEL)
-    return " " * 4 if line.startswith("  ") else "  "
-
-
-def _colored(text: str) -> str:
-    from rich.console import Console
-    from rich.text import Text
-
-    styled = Text(text, end="")
-    for pattern, style in STYLES:
-        styled.highlight_regex(pattern, style)
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, color_system="standard", no_color=False, legacy_windows=False)
-    console.print(styled, soft_wrap=True, highlight=False, end="")
-    return out.getvalue()
+def _pairs(items: Mapping[str, object]) -> str:
+    return " · ".join(f"{name} {value}" for name, value in items.items())

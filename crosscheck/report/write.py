@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from crosscheck.report import html
-from crosscheck.spec.errors import UsageError
+from crosscheck.spec.atlas import FILE as ACCURACY
+from crosscheck.spec.atlas import AtlasFile
+from crosscheck.spec.errors import SpecError, UsageError
+from crosscheck.spec.power import FILE as POWER
+from crosscheck.spec.power import PowerFile
 from crosscheck.spec.record import RunFile
 from crosscheck.store import runs
 
 # Usual name, and the bytes for a record whose run has this folder, written to this file.
 FORMATS: dict[str, tuple[str, Callable[[RunFile, Path, Path], bytes]]] = {
-    "html": (
-        "index.html",
-        lambda run_file, folder, target: html.render(run_file, folder=_seen(folder, target)).encode(),
-    ),
+    "html": ("index.html", lambda run_file, folder, target: _page(run_file, folder, target)),
     "json": (runs.FILE, lambda run_file, _, target: runs.encoded(run_file, target)),
 }
+T = TypeVar("T")
 
 
 def write(run_file: RunFile, format_name: str, *, folder: Path, path: Path | None = None) -> Path:
@@ -42,6 +45,23 @@ def write(run_file: RunFile, format_name: str, *, folder: Path, path: Path | Non
     except OSError as error:
         raise UsageError(f"report {target}: cannot be written: {error.strerror}") from None
     return target
+
+
+def _page(run_file: RunFile, folder: Path, target: Path) -> bytes:
+    """The page, with what stands beside the runs in the folder of reports."""
+    reports = Path(os.path.normpath(folder / ".."))
+    accuracy, power = _read(reports / ACCURACY, AtlasFile.load), _read(reports / POWER, PowerFile.load)
+    return html.render(run_file, folder=_seen(folder, target), accuracy=accuracy, power=power).encode()
+
+
+def _read(path: Path, load: Callable[[Path], T]) -> T | str | None:
+    """A record; None where there is no such file, and in words why it cannot be read."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        return load(path)
+    except SpecError as error:
+        return str(error)
 
 
 def _seen(folder: Path, target: Path) -> str:

@@ -44,7 +44,8 @@ class Entries(Record, frozen=True):
     """Counts of gradient entries. compared = informative + uninformative + undecidable + disagreeing.
 
     `not_compared` were claimed by nobody, or no witness was asked for them. `undecidable_by_design` is the
-    part of `undecidable` in cases whose values were drawn to hit kinks.
+    part of `undecidable` in cases whose values were drawn to hit kinks, `overflowed` the part whose value, or one on
+    its way, is beyond the dtype. `certified` of all were judged against proved truth, the rest pairwise.
     """
 
     compared: int
@@ -54,6 +55,8 @@ class Entries(Record, frozen=True):
     disagreeing: int
     not_compared: int
     undecidable_by_design: int
+    overflowed: int = 0
+    certified: int = 0
 
     @property
     def resolved(self) -> int:
@@ -62,7 +65,7 @@ class Entries(Record, frozen=True):
 
 
 class Resolution(Record, frozen=True):
-    """Relative size of the smallest bug that would certainly have been seen, over entries, by dtype.
+    """Relative size of the smallest bug that would certainly have been seen, over entries, by party and dtype.
 
     `histogram` counts entries by decade: the key "-14" counts resolutions in [1e-14, 1e-13); the first and the
     last one, "-17" and "0", take in what lies beyond.
@@ -72,6 +75,7 @@ class Resolution(Record, frozen=True):
     median: float | None
     p95: float | None
     histogram: dict[str, int]
+    party: str = "subject"
 
 
 class Agreement(Record, frozen=True):
@@ -89,7 +93,10 @@ class Agreement(Record, frozen=True):
 
 
 class EntryRecord(Record, frozen=True):
-    """One gradient entry: values by party (None where it was not asked), error and bound where it is worst."""
+    """One gradient entry: values by party (None where it was not asked), error and bound where it is worst.
+
+    `radius` is the proof's own, where the value is certified.
+    """
 
     tensor: str
     index: tuple[int, ...]
@@ -98,6 +105,7 @@ class EntryRecord(Record, frozen=True):
     error: Number
     bound: Number
     resolution: float | None
+    radius: float | None = None
 
 
 class Taylor(Record, frozen=True):
@@ -149,6 +157,32 @@ class Deviation(Record, frozen=True):
     cases: int
 
 
+class Certification(Record, frozen=True):
+    """What the arbiter proved: points, the largest precision in bits, points with a hull of one-sided derivatives.
+
+    `at_limit` counts points at which the precision would have had to exceed its limit: their radius is wider than was
+    asked for, and counts as such. `left_out` counts points it was not asked about, or has a gap for.
+    """
+
+    arbiter: str
+    mode: str
+    points: int
+    left_out: int
+    most_bits: int
+    hulls: int
+    at_limit: int
+
+
+class Convention(Record, frozen=True):
+    """What each party takes for the derivative of an op exactly at a kink, and the hull of the one-sided ones."""
+
+    op: str
+    at: float
+    low: float
+    high: float
+    values: dict[str, Number]
+
+
 class Coverage(Record, frozen=True):
     """What was compared: entries with a decided comparison for each op and role, cases by property."""
 
@@ -186,6 +220,8 @@ class Run(Record, frozen=True):
     coverage: Coverage
     warnings: tuple[str, ...]
     exit: Exit
+    certification: Certification | None = None
+    conventions: tuple[Convention, ...] = ()
 
 
 class Measured(Record, frozen=True):

@@ -168,6 +168,8 @@ def _spelt_numbers(run: Run) -> Iterator[tuple[str, Number | None]]:
     for i, pair in enumerate(run.agreement):
         yield f"agreement[{i}].worst_bounds", pair.worst_bounds
         yield f"agreement[{i}].worst_ulps", pair.worst_ulps
+    for i, convention in enumerate(run.conventions):
+        yield from ((f"conventions[{i}].values.{party}", value) for party, value in convention.values.items())
     for i, finding in enumerate(run.findings):
         for j, entry in enumerate(finding.entries):
             place = f"findings[{i}].entries[{j}]"
@@ -191,8 +193,13 @@ def _check_counts(entries: Entries, path: Path) -> None:
             f"{path}: run.entries.compared is {entries.compared}, but informative, uninformative, undecidable "
             f"and disagreeing entries add up to {parts}"
         )
-    if entries.undecidable_by_design > entries.undecidable:
+    for name in ("undecidable_by_design", "overflowed"):
+        if counts[name] > entries.undecidable:
+            raise SpecError(
+                f"{path}: run.entries.{name} is {counts[name]}, "
+                f"more than the {entries.undecidable} that are undecidable at all"
+            )
+    if entries.certified > entries.compared:
         raise SpecError(
-            f"{path}: run.entries.undecidable_by_design is {entries.undecidable_by_design}, "
-            f"more than the {entries.undecidable} that are undecidable at all"
+            f"{path}: run.entries.certified is {entries.certified}, more than the {entries.compared} compared at all"
         )

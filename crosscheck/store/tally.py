@@ -16,6 +16,7 @@ from crosscheck.spec.case import Case
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.record import (
     Agreement,
+    Certification,
     Coverage,
     Deviation,
     Entries,
@@ -24,6 +25,7 @@ from crosscheck.spec.record import (
     number,
 )
 from crosscheck.spec.result import Array, DeviationMet, Floats
+from crosscheck.tolerance.formats import FORMATS
 
 # Resolutions are counted in bins of a twentieth of a decade: the median is exact to 12 %.
 BINS = 20
@@ -87,6 +89,11 @@ class Tally:
     depths: Counter[str] = field(default_factory=Counter)
     deviations: Counter[DeviationMet] = field(default_factory=Counter)
     unclaimed_names: Counter[str] = field(default_factory=Counter)
+    witness_resolution: dict[str, Counter[int]] = field(default_factory=dict)
+    certified_entries: int = 0
+    proofs: Counter[str] = field(default_factory=Counter)
+    most_bits: int = 0
+    kinks: set[str] = field(default_factory=set)
 
     def add(self, case: Case, judgement: Judgement) -> None:
         """Count one judged case."""
@@ -106,6 +113,7 @@ class Tally:
         for tensor in judgement.tensors.values():
             self._tensor(case, tensor)
         self._witness_pairs(judgement)
+        self._proof(judgement)
         self._coverage(case.architecture, judgement)
 
     def add_gap(self, witness: str, op: str, reason: str) -> None:
@@ -117,13 +125,32 @@ class Tally:
         if case.aims_at_kinks:
             self.by_design += tensor.count(Status.UNDECIDABLE)
         informative = np.isin(tensor.status, INFORMATIVE)
-        unit = 2.0**-53 if case.dtype == "float64" else 2.0**-24
+        unit = FORMATS[case.dtype].roundoff
         bins = self.resolution.setdefault(case.dtype, Counter())
         bins.update(_bins(tensor.resolution[tensor.status != Status.NOT_COMPARED]))
         for witness, errors in tensor.errors.items():
             pair = self.pairs.setdefault(("subject", witness), PairTally())
-            values = tensor.values[witness]
-            pair.add(errors, tensor.bounds[witness], values, informative, 2 * unit)
+            values, bounds = tensor.values[witness], tensor.bounds[witness]
+            if tensor.truth is not None and witness == tensor.truth.name:
+                bounds = np.where(tensor.truth.answered, tensor.truth.bounds["subject"], np.inf)
+            pair.add(errors, bounds, values, informative, 2 * unit)
+        if tensor.truth is not None:
+            self.certified_entries += int(np.count_nonzero(tensor.truth.answered))
+            for party, found in tensor.truth.resolutions.items():
+                if party != "subject":
+                    counted = found[tensor.truth.answered & np.isfinite(tensor.own_bounds[party])]
+                    self.witness_resolution.setdefault(party, Counter()).update(_bins(counted))
+
+    def _proof(self, judgement: Judgement) -> None:
+        proof = judgement.certified
+        if proof is None:
+            return
+        asked = proof.bits > 0
+        self.proofs["points"] += int(np.count_nonzero(asked))
+        self.proofs["hulls"] += int(np.count_nonzero(proof.hull & asked))
+        self.proofs["at_limit"] += int(np.count_nonzero(proof.at_limit & asked))
+        self.most_bits = max(self.most_bits, int(proof.bits.max(initial=0)))
+        self.kinks |= {op for op, _ in proof.kinks}
 
     def _witness_pairs(self, judgement: Judgement) -> None:
         names = list(judgement.references)
@@ -132,6 +159,8 @@ class Tally:
                 pair = self.pairs.setdefault((a, b), PairTally())
                 for tensor in judgement.tensors.values():
                     allowed = tensor.own_bounds[a] + tensor.own_bounds[b]
+                    if tensor.truth is not None and a == tensor.truth.name:
+                        allowed = np.where(tensor.truth.answered, tensor.truth.bounds[b], np.inf)
                     values = tensor.values[a], tensor.values[b]
                     informative = np.isin(tensor.status, INFORMATIVE)
                     pair.add(difference(*values), allowed, values[0], informative, 2.0**-52)
@@ -155,34 +184,37 @@ class Tally:
     def entries(self) -> Entries:
         s = self.status
         disagreeing = s[Status.DISAGREE] + s[Status.ORACLE_DISAGREES]
-        counted = s[Status.AGREE] + s[Status.UNINFORMATIVE] + s[Status.UNDECIDABLE] + disagreeing
+        undecidable = s[Status.UNDECIDABLE] + s[Status.OVERFLOW]
+        counted = s[Status.AGREE] + s[Status.UNINFORMATIVE] + undecidable + disagreeing
         return Entries(
             compared=counted,
             informative=s[Status.AGREE],
             uninformative=s[Status.UNINFORMATIVE],
-            undecidable=s[Status.UNDECIDABLE],
+            undecidable=undecidable,
             disagreeing=disagreeing,
             not_compared=s[Status.NOT_COMPARED] + self.not_claimed,
             undecidable_by_design=self.by_design,
+            overflowed=s[Status.OVERFLOW],
+            certified=self.certified_entries,
+        )
+
+    def certification(self, arbiter: str, mode: str) -> Certification:
+        """What was proved in this run, by whom and on which points."""
+        return Certification(
+            arbiter=arbiter,
+            mode=mode,
+            points=self.proofs["points"],
+            left_out=self.points - self.proofs["points"],
+            most_bits=self.most_bits,
+            hulls=self.proofs["hulls"],
+            at_limit=self.proofs["at_limit"],
         )
 
     def resolutions(self) -> tuple[Resolution, ...]:
-        result = []
-        for dtype, bins in sorted(self.resolution.items()):
-            decades: Counter[str] = Counter()
-            for place, count in bins.items():
-                if place < WORST:
-                    decades[str(min(max(place // BINS, FINEST), COARSEST))] += count
-            finite = {k: v for k, v in bins.items() if k < WORST}
-            result.append(
-                Resolution(
-                    dtype=dtype,
-                    median=_quantile(finite, 0.5),
-                    p95=_quantile(finite, 0.95),
-                    histogram=dict(sorted(decades.items(), key=lambda item: int(item[0]))),
-                )
-            )
-        return tuple(result)
+        """Of the subject by dtype, then of the witnesses, who compute in float64, against the truth."""
+        own = [_resolution(bins, dtype, "subject") for dtype, bins in sorted(self.resolution.items())]
+        others = [_resolution(bins, "float64", party) for party, bins in self.witness_resolution.items()]
+        return (*own, *others)
 
     def agreement(self) -> tuple[Agreement, ...]:
         return tuple(
@@ -225,6 +257,21 @@ class Tally:
             depths=dict(sorted(self.depths.items(), key=lambda item: int(item[0]))),
             never_compared=tuple(f"{op}.{role}" for op, r in roles.items() for role, n in r.items() if not n),
         )
+
+
+def _resolution(bins: Mapping[int, int], dtype: str, party: str) -> Resolution:
+    decades: Counter[str] = Counter()
+    for place, count in bins.items():
+        if place < WORST:
+            decades[str(min(max(place // BINS, FINEST), COARSEST))] += count
+    finite = {k: v for k, v in bins.items() if k < WORST}
+    return Resolution(
+        dtype=dtype,
+        median=_quantile(finite, 0.5),
+        p95=_quantile(finite, 0.95),
+        histogram=dict(sorted(decades.items(), key=lambda item: int(item[0]))),
+        party=party,
+    )
 
 
 def _roles(op: str) -> tuple[str, ...]:

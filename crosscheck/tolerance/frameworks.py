@@ -58,6 +58,23 @@ VALUE_ERROR = {
     "mish": ValueConstant(4.0, 4.0),
 }
 
+
+@dataclass(frozen=True)
+class LossConstant:
+    """Absolute error of a loss's derivative by its output, in units of u; `by_delta`: of u·delta."""
+
+    torch: float
+    jax: float
+    by_delta: bool = False
+
+
+# Half of the largest error measured (tests/benchmarks/calibration.py). JAX's bce is its log_sigmoid's derivative; its
+# huber is delta + (d - delta), which loses a unit in the last place of delta where d is small.
+LOSS_ERROR = {
+    "bce_with_logits": LossConstant(0.0, 16.0),
+    "huber": LossConstant(0.0, 1.0, by_delta=True),
+}
+
 # The ops whose derivative a framework loses before it underflows: exp(z) is flushed where z·exp(z) is normal.
 LOSES_EARLY = {"torch": ("silu", "mish"), "jax": tuple(DERIVATIVE_ERROR)}
 # So much larger than the smallest normal number the lost value may be: |z| where exp(z) underflows is below this.

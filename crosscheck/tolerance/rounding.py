@@ -19,6 +19,7 @@ numbers would silently drop the spread too.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -28,68 +29,14 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 from scipy import special
 
+from crosscheck.tolerance.formats import FORMATS as FORMATS
+from crosscheck.tolerance.formats import Format
+
 Floats = NDArray[np.float64]
 
 # Of error/σ over 30 million entries the largest was 8.9 (K = 16): an entry is accused beyond 16 σ only.
 MULTIPLE = 16.0
 
-
-@dataclass(frozen=True)
-class Format:
-    """A floating-point format as the simulation sees it.
-
-    `unit` is what results are perturbed by, and the spread is multiplied by `scale`: float64 is simulated
-    at 2⁻⁴⁰, because 1 + uξ is itself quantised at 2⁻⁵³.
-    """
-
-    name: str
-    unit: float
-    scale: float
-    smallest_normal: float
-    smallest: float
-    largest: float
-    # Largest measured error in units of u, where that is above 1 (tests/benchmarks/measure_constants.py).
-    accuracy: dict[Any, float]
-
-
-FORMATS = {
-    "float64": Format(
-        name="float64",
-        unit=2.0**-40,
-        scale=2.0**-13,
-        smallest_normal=2.0**-1022,
-        smallest=2.0**-1074,
-        largest=float(np.finfo(np.float64).max),
-        accuracy={
-            np.exp: 1.2,
-            np.log: 1.1,
-            np.log1p: 1.1,
-            np.tanh: 1.6,
-            special.expit: 2.4,
-            special.erf: 3.1,
-            special.erfcx: 8.4,
-        },
-    ),
-    "float32": Format(
-        name="float32",
-        unit=2.0**-24,
-        scale=1.0,
-        smallest_normal=2.0**-126,
-        smallest=2.0**-149,
-        largest=float(np.finfo(np.float32).max),
-        accuracy={
-            np.exp: 3.1,
-            np.log: 3.6,
-            np.log1p: 2.6,
-            np.expm1: 3.1,
-            np.tanh: 2.0,
-            np.sin: 2.0,
-            np.cos: 1.9,
-            special.expit: 3.0,
-            special.erf: 2.6,
-        },
-    ),
-}
 
 ELEMENTARY = (
     np.add,
@@ -111,6 +58,8 @@ ELEMENTARY = (
     special.erfcx,
 )
 EXACT = (np.negative, np.positive, np.absolute, np.maximum, np.minimum, np.fmin, np.fmax)
+# Whose results are zero, where no operand is, by underflow alone.
+VANISHING = (np.multiply, np.true_divide, np.square, np.reciprocal, np.exp, special.expit)
 COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal)
 
 
@@ -121,16 +70,21 @@ class Rounding:
     format: Format
     keys: NDArray[np.uint64]
     points: int
+    # Whether equal operations round alike. They do; but next to a point of symmetry nothing is equal.
+    alike: bool = True
     parted: NDArray[np.bool_] = field(init=False)
+    # Parted because a wave lost its phase, not because of a branch.
+    lost: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         self.parted = np.zeros(self.points, np.bool_)
+        self.lost = np.zeros(self.points, np.bool_)
 
     @classmethod
-    def of(cls, dtype: str, key: str, samples: int, points: int) -> Rounding:
+    def of(cls, dtype: str, key: str, samples: int, points: int, *, alike: bool = True) -> Rounding:
         """`key` is a case's key: the same case gets the same samples everywhere."""
         digest = hashlib.shake_128(key.encode()).digest(8 * samples)
-        return cls(FORMATS[dtype], np.frombuffer(digest, np.uint64).copy(), points)
+        return cls(FORMATS[dtype], np.frombuffer(digest, np.uint64).copy(), points, alike)
 
     def array(self, values: Any) -> Rounded:
         """Exact numbers without a sample axis, as a rounding array."""
@@ -145,6 +99,10 @@ class Rounding:
         h = _bits(values)
         for operand in operands:
             h = h + _bits(operand) * np.uint64(0xA24BAED4963EE407)
+        if not self.alike:
+            # By place within a network, not by point: what is said of a point does not hang on the others.
+            places = np.arange(math.prod(values.shape[2:]), dtype=np.uint64).reshape(values.shape[2:])
+            h = h + places * np.uint64(0xD1B54A32D192ED03)
         h = h ^ keys
         h *= np.uint64(0x9E3779B97F4A7C15)
         h ^= h >> np.uint64(32)
@@ -156,10 +114,36 @@ class Rounding:
         noisy = values + amplitude * self.xi(values, *operands)
         tiny = np.abs(noisy) < self.format.smallest_normal
         if tiny.any():
-            # One rounding is as large as the number itself; the spread is scaled back afterwards.
-            whole = np.broadcast_to(values / self.format.scale, noisy.shape)
+            # Where a subnormal is flushed one rounding is as large as itself; the spread is scaled back afterwards.
+            whole = np.broadcast_to(self.format.underflow(values) / self.format.scale, noisy.shape)
             noisy = np.where(tiny, noisy + whole * self.xi(values), noisy)
-        return Rounded(np.where(np.abs(noisy) > self.format.largest, np.copysign(np.inf, noisy), noisy), self)
+        return Rounded(self._overflown(noisy), self)
+
+    def _overflown(self, noisy: Floats) -> Floats:
+        """Infinite beyond the largest number of the format, and where it cannot be told from that at this rounding."""
+        size = np.abs(noisy)
+        if not (size > self.format.largest / 2.0).any():
+            return noisy
+        size = size / self.format.largest
+        centre = size.mean(axis=0)
+        spread = np.sqrt(np.square(size - centre).mean(axis=0)) * self.format.scale
+        over = (size > 1.0) | (centre + MULTIPLE * spread > 1.0)
+        return np.where(over, np.copysign(np.inf, noisy), noisy)
+
+    def summed(self, S: Floats, s: Floats, sizes: Floats, unit: Floats) -> Floats:
+        """The sum S, infinite where its terms of one sign alone, in some order a partial sum, overflow.
+
+        In `unit`, `s` is Σx and `sizes` Σ|x|: the positive terms make (Σ|x| + Σx) / 2, the negative ones the rest.
+        """
+        over = (0.5 * sizes + 0.5 * np.abs(s)) * (unit / self.format.largest) > 1.0
+        return np.where(over, np.copysign(np.inf, S), S)
+
+    def underflown(self, values: Floats, amplitude: Floats, nonzero: NDArray[np.bool_], size: float) -> Floats:
+        """The amplitude, with `size` where the value is zero and the true one is not.
+
+        A zero has no size of its own to be off by, and what follows may multiply it by anything.
+        """
+        return np.where((values == 0) & nonzero, size / self.format.scale, amplitude)
 
     def compare(self, ufunc: np.ufunc, a: Floats, b: Floats) -> NDArray[np.bool_]:
         """The comparison for each sample; made to part ways where it cannot be decided."""
@@ -169,26 +153,53 @@ class Rounding:
         spread = np.sqrt(np.square(difference - centre).mean(axis=0)) * self.format.scale
         open_ = np.abs(centre) <= MULTIPLE * spread
         open_ |= decided.any(axis=0) != decided.all(axis=0)
-        open_ |= (difference == 0).any(axis=0)
+        tied = ((difference == 0) | np.isnan(difference)).any(axis=0)
+        open_ |= tied
         if not open_.any():
             return np.asarray(decided)
         by_point = open_.reshape((open_.shape[0], -1)).any(axis=-1)
         self.parted |= by_point
-        return np.where(open_, self._coins(open_.shape), decided)
+        return np.where(open_, self._sides(decided, tied), decided)
 
-    def lose_phase(self, z: Floats) -> None:
-        """Note the points at which the samples of a wave's argument are so far apart that its phase is lost.
+    def _sides(self, decided: NDArray[np.bool_], tied: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which side each sample takes where that cannot be decided.
 
-        Float64 is simulated at a unit 2¹³ times too large: what such samples say cannot be scaled back.
+        Two samples at a time take the same, so that what differs between them is rounding alone. In a coarse format
+        16 σ reach so far that nearly every sample would be on a side where no right result is: half of them, the
+        ties apart, take the side that they are on.
         """
-        lost = np.abs(z - z.mean(axis=0)).max(axis=0) > 1.0
-        self.parted |= lost.reshape(len(lost), -1).any(axis=-1)
+        coins = self._coins(tied.shape)
+        if not self.format.coarse:
+            return coins
+        pairs = np.arange(len(self.keys)) // 2
+        own = np.broadcast_to(decided, (len(pairs), *tied.shape))[2 * pairs]
+        flipped = (2 * pairs < len(pairs) // 2).reshape((-1,) + (1,) * tied.ndim)
+        return np.where(flipped | tied, coins, own)
+
+    def with_phase(self, z: Floats) -> Floats:
+        """A wave's argument; NaN, and noted, where its samples are so far apart that the phase of the wave is lost.
+
+        Sixteen arguments half a radian apart do not show what the wave may be, nor can be scaled back in float64, which
+        is simulated at a unit 2¹³ times too large: what follows has no bound.
+        """
+        lost = np.abs(z - z.mean(axis=0)).max(axis=0) > 0.5
+        if not lost.any():
+            return z
+        self.lost |= lost.reshape(len(lost), -1).any(axis=-1)
+        self.parted |= self.lost
+        return np.where(lost, np.nan, z)
 
     def _coins(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Heads or tails for each sample and place (not for each point); samples 0 and 1 always differ."""
+        """Heads or tails for each sample and place (not for each point).
+
+        Samples 2i and 2i + 1 agree; the first two pairs never do (of two or three samples, the first two).
+        """
         places = np.arange(np.prod(shape[1:], dtype=np.int64), dtype=np.float64).reshape((1, 1, *shape[1:])) + 0.5
         coins = self.xi(places) > 0
-        coins[0], coins[1] = True, False
+        first = 2 if len(coins) >= 4 else 1
+        pairs = len(coins) // 2 * 2
+        coins[1:pairs:2] = coins[:pairs:2]
+        coins[:first], coins[first : 2 * first] = True, False
         return coins
 
 
@@ -234,10 +245,11 @@ class Rounded(NDArrayOperatorsMixin):
     def max(self, axis: int, keepdims: bool = False) -> Rounded:
         return Rounded(self.data.max(axis=axis, keepdims=keepdims), self.rounding)
 
-    def noised(self, amount: Any) -> Rounded:
+    def noised(self, amount: Any, *told_apart_by: Any) -> Rounded:
         """With an absolute error of `amount` units of u: how an error model widens one value."""
         amplitude = self.rounding.format.unit * np.abs(_plain(amount))
-        return self.rounding.rounded(self.data, amplitude)
+        operands = (np.broadcast_to(_plain(x), self.data.shape) for x in told_apart_by if np.ndim(_plain(x)))
+        return self.rounding.rounded(self.data, amplitude, *operands)
 
     def deviated(self, size: Any) -> Rounded:
         """With a systematic error of absolute `size`, of one and the same ξ at every place of a sample."""
@@ -260,10 +272,15 @@ class Rounded(NDArrayOperatorsMixin):
         if ufunc not in ELEMENTARY:
             raise TypeError(f"{ufunc.__name__} is not on the rounding array's list: how accurate is it?")
         if ufunc in (np.sin, np.cos):
-            self.rounding.lose_phase(plain[0])
+            plain = [self.rounding.with_phase(plain[0])]
         values = ufunc(*plain)
         shape = self.rounding.format
         amplitude = np.abs(values) * (shape.unit * shape.accuracy.get(ufunc, 1.0))
+        if ufunc in VANISHING and not values.all():
+            nonzero = np.logical_and.reduce([np.broadcast_to(p != 0, values.shape) for p in plain])
+            # SciPy's expit is zero from -709.78 on, where the true value is still a subnormal number.
+            size = shape.smallest_normal if ufunc is special.expit else shape.smallest
+            amplitude = self.rounding.underflown(values, amplitude, nonzero, size)
         return self.rounding.rounded(values, amplitude, *(p for p in plain if np.ndim(p) == values.ndim))
 
     def __array_function__(self, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
@@ -282,10 +299,14 @@ class Rounded(NDArrayOperatorsMixin):
         scaled = data / unit
         s = scaled.sum(axis=axis, keepdims=True)
         q = np.square(scaled).sum(axis=axis, keepdims=True)
+        sizes = np.abs(scaled).sum(axis=axis, keepdims=True)
         back = unit if keepdims else np.squeeze(unit, axis=axis)
         if not keepdims:
-            s, q = np.squeeze(s, axis=axis), np.squeeze(q, axis=axis)
-        return self.rounding.rounded(S, self.rounding.format.unit * back * _sum_error(n, s, q), q)
+            s, q, sizes = (np.squeeze(x, axis=axis) for x in (s, q, sizes))
+        S = self.rounding.summed(S, s, sizes, back)
+        return self.rounding.rounded(
+            S, self.rounding.format.unit * back * _sum_error(n, s, q), _terms(data, axis, keepdims)
+        )
 
     def _matmul(self, a: Floats, b: Floats) -> Rounded:
         n = a.shape[-1]
@@ -296,7 +317,16 @@ class Rounded(NDArrayOperatorsMixin):
         x, y = a / rows, b / columns
         s, q = np.matmul(x, y), np.matmul(np.square(x), np.square(y))
         error = np.sqrt((np.square(_sum_error(n, s, q)) if n > 1 else 0.0) + q)
-        return self.rounding.rounded(np.matmul(a, b), self.rounding.format.unit * (rows * columns) * error, q)
+        unit = rows * columns
+        values, amplitude = np.matmul(a, b), self.rounding.format.unit * unit * error
+        if unit.max() > self.rounding.format.largest / n:
+            values = self.rounding.summed(values, s, np.matmul(np.abs(x), np.abs(y)), unit)
+        if not values.all():
+            amplitude = self.rounding.underflown(values, amplitude, q > 0, self.rounding.format.smallest)
+        # Libraries sum the rows of one product in different orders (PyTorch's differ in the last place on rows that are
+        # alike): no two entries of it are known to round alike.
+        places = np.broadcast_to(np.arange(math.prod(values.shape[-2:])).reshape(values.shape[-2:]), values.shape)
+        return self.rounding.rounded(values, amplitude, places.astype(np.float64))
 
 
 def _sum_error(n: int, S: Floats, Q: Floats) -> Floats:
@@ -305,6 +335,15 @@ def _sum_error(n: int, S: Floats, Q: Floats) -> Floats:
     scatter = np.maximum(Q - np.square(S) / n, 0.0)
     error: Floats = np.sqrt(coherent * np.square(S) + (n + 1) / 6 * scatter)
     return error
+
+
+def _terms(data: Floats, axis: int, keepdims: bool) -> Floats:
+    """Σ √|x|, by which sums are told apart that are equal: of 1 and 1 + 1e-20 only the roots differ in float64.
+
+    Sums of the same terms round alike, others do not, although their results are the same.
+    """
+    total: Floats = np.sqrt(np.abs(data)).sum(axis=axis, keepdims=keepdims)
+    return total
 
 
 def _bits(values: Floats) -> NDArray[np.uint64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,26 @@ from scipy import special
 
 from crosscheck.backprop import dense, merge
 from crosscheck.backprop.rows import Activation, Array, Loss, Row
-from crosscheck.tolerance.frameworks import DERIVATIVE_ERROR, DEVIATIONS, VALUE_ERROR, Constants, KnownDeviation
+from crosscheck.tolerance.frameworks import (
+    DERIVATIVE_ERROR,
+    DEVIATIONS,
+    LOSS_ERROR,
+    VALUE_ERROR,
+    Constants,
+    KnownDeviation,
+    LossConstant,
+)
 from crosscheck.tolerance.rounding import Rounded
 
 K = math.sqrt(2.0 / math.pi)
 
 
-def with_noise(values: Array, amount: Any) -> Array:
-    """An absolute error of `amount` units of u; on plain numbers nothing happens."""
-    return values.noised(amount) if isinstance(values, Rounded) else values
+def with_noise(values: Array, amount: Any, *told_apart_by: Array) -> Array:
+    """An absolute error of `amount` units of u; on plain numbers nothing happens.
+
+    Equal values err alike, unless what they are `told_apart_by` differs.
+    """
+    return values.noised(amount, *told_apart_by) if isinstance(values, Rounded) else values
 
 
 def constant(z: Array, value: float) -> Array:
@@ -155,9 +166,12 @@ def _row(name: str, row: Textbook, model: Constants | None) -> Activation:
     def dz(z: Array, a: Array, da: Array, **attributes: Any) -> Array:
         slope = row.slope(z, a, **attributes)
         constant = DERIVATIVE_ERROR.get(full_name(attributes))
-        if model is not None and constant is not None:
-            slope = with_noise(slope, constant.sup * getattr(constant, model))
-        return da * slope
+        if model is None or constant is None:
+            return da * slope
+        size = constant.sup * getattr(constant, model)
+        # Some frameworks compute g' and multiply, others fold ∂C/∂a in on the way (JAX: da(1-t) + da(1-t)t), where
+        # equal z no longer err alike.
+        return with_noise(da * with_noise(slope, size), abs(_values(da)) * size, da)
 
     return Activation(f, dz)
 
@@ -241,9 +255,27 @@ LOSSES: dict[str, Row] = {
 }
 
 
+def losses(model: Constants | None) -> dict[str, Row]:
+    """Loss rows, with the error model of a framework or of none."""
+    if model is None:
+        return dict(LOSSES)
+    return {**LOSSES, **{name: _noisy_loss(LOSSES[name], constant, model) for name, constant in LOSS_ERROR.items()}}
+
+
+def _noisy_loss(row: Row, constant: LossConstant, model: Constants) -> Row:
+    if not isinstance(row, Loss):
+        raise TypeError(f"a loss constant needs the row of a loss, not {row}")
+
+    def da(a: Array, y: Array, **attributes: Any) -> Array:
+        size = getattr(constant, model) * (float(attributes["delta"]) if constant.by_delta else 1.0)
+        return with_noise(row.da(a, y, **attributes), size, a) if size else row.da(a, y, **attributes)
+
+    return replace(row, da=da)
+
+
 def rows(model: Constants | None = None) -> dict[str, Row]:
     """All rows of an error model: None for the textbook, "torch" or "jax" for a framework."""
-    return {**activations(model), **dense.ROWS, **merge.ROWS, **LOSSES}
+    return {**activations(model), **dense.ROWS, **merge.ROWS, **losses(model)}
 
 
 ROWS: dict[Constants | None, dict[str, Row]] = {model: rows(model) for model in (None, "torch", "jax")}

@@ -45,6 +45,7 @@ def test_without_anything_the_defaults_hold() -> None:
         "time_budget": None,
         "fail_on": [],
         "stop_at_first": False,
+        "certify": "every",
     }
 
 
@@ -53,6 +54,7 @@ EVERY_KEY = """
 subject = "builtin"
 profile = "ci"
 oracles = ["differences"]
+certify = "suspects"
 dtype = "float32"
 ops = ["dense", "tanh", "sse"]
 max-examples = 2
@@ -79,6 +81,7 @@ def test_every_key_of_pyproject_is_heard() -> None:
         "time_budget": 30.0,
         "fail_on": ["oracle", "unchecked"],
         "stop_at_first": False,
+        "certify": "suspects",
     }
     assert not Path("reports/index.html").exists(), "json was asked for, and nothing else"
 
@@ -109,8 +112,8 @@ def test_a_flag_at_its_default_still_wins_over_pyproject() -> None:
 # fmt: off
 REFUSED = [
     ('[tool.crosscheck]\nsede = 1\n',
-     "pyproject.toml, [tool.crosscheck]: unknown key 'sede'; the keys are subject, profile, oracles, dtype, ops, "
-     "architecture, max-examples, points, time-budget, seed, report, fail-on"),
+     "pyproject.toml, [tool.crosscheck]: unknown key 'sede'; the keys are subject, profile, oracles, certify, dtype, "
+     "ops, architecture, max-examples, points, time-budget, seed, report, fail-on"),
     ('[tool.crosscheck]\nmax_examples = 1\n', "unknown key 'max_examples'; the keys are subject,"),
     ('[tool.crosscheck]\nseed = "1"\n',       "pyproject.toml, [tool.crosscheck]: seed is '1', must be of type int"),
     ('[tool.crosscheck]\nseed = true\n',      "pyproject.toml, [tool.crosscheck]: seed is True, must be of type int"),

@@ -38,7 +38,15 @@ def with_entry(value: float, *, point: int = 0, name: str = "0.weight", loss: An
 
 def bound(size: float = BOUND, *, loss: float = BOUND, parted: bool = False, signal: float = 0.0) -> Bound:
     shapes = gradients(loss=np.full(2, loss), weight=np.full((2, 2, 2), size), x=np.full((2, 2), size))
-    return Bound(shapes, np.full(2, parted), np.full(2, loss / 16.0), np.full(2, signal))
+    return Bound(
+        gradients=shapes,
+        held=shapes,
+        centre=gradients(),
+        parted=np.full(2, parted),
+        near={},
+        loss_spread=np.full(2, loss / 16.0),
+        signal=np.full(2, signal),
+    )
 
 
 def witness(said: Gradients | None = None, radius: float | None = None) -> Reference:

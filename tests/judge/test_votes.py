@@ -63,7 +63,7 @@ VOTES = {
     "infinity of a witness":                  Row(1.0, (-inf, 1.0), ORACLE, A),
     "the same infinity":                      Row(inf, (inf, inf), AGREE),
     "opposite infinities":                    Row(inf, (-inf, -inf), DISAGREE, SUBJECT),
-    "beyond the range of the subject":        Row((inf, inf), (1e300, 1e300), Status.UNDECIDABLE),
+    "beyond the range of the subject":        Row((inf, inf), (1e300, 1e300), Status.OVERFLOW),
     # Nothing, or too little, could have been seen.
     "the bound is a hundredth":               Row((1.0, 1e-2), (1.0, 1.0), Status.UNINFORMATIVE),
     "the bound is a hundredth, at a kink":    Row((1.0, 1e-2), (1.0, 1.0), Status.UNDECIDABLE, parted=True),

@@ -29,7 +29,7 @@ def case(**given: Any) -> Callable[[], Case]:
 x, y = CASE.inputs["x"], CASE.targets
 # fmt: off
 NUMBERS: list[tuple[Callable[[], Case], str]] = [
-    (case(dtype="float16"), "case: dtype is 'float16', must be one of float64, float32"),
+    (case(dtype="float8"), "case: dtype is 'float8', must be one of float64, float32, float16, bfloat16"),
     (case(dtype="float32"), "case: param '0.weight' is float64, must be an array of float32"),
     (case(params={}), "case: has params [], the architecture needs ['0.bias', '0.weight']"),
     (case(params={**CASE.params, "1.weight": x}),
@@ -48,7 +48,7 @@ NUMBERS: list[tuple[Callable[[], Case], str]] = [
     (case(targets=np.float64(1.0)), NO_POINTS),
     (case(targets=None), NO_POINTS),
     (lambda: CASE.take([]), NO_POINTS),
-    (lambda: CASE.astype("half"), "case: dtype is 'half', must be one of float64, float32"),
+    (lambda: CASE.astype("half"), "case: dtype is 'half', must be one of float64, float32, float16, bfloat16"),
     (lambda: with_arrays(CASE, inputs={"x": x * 1e300}).astype("float32"), f"case: input 'x' {NOT_FINITE}"),
     (lambda: with_arrays(CLASSES, targets=CLASSES.targets * 0 + 4),
      "case: targets hold class 4, the loss has classes 0 to 3"),

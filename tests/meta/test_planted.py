@@ -8,6 +8,7 @@ from meta.planted import BUGS, CONTROLS, Bug
 
 from crosscheck.checking import Witnesses, check
 from crosscheck.judge.compare import Status
+from crosscheck.oracles.ball import Ball
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.search import Hunt, Limits, hunt
 from crosscheck.spec import Subject, Verdict
@@ -21,6 +22,7 @@ NETWORKS = 60
 SEED = 2
 PASSING = (Verdict.AGREES, Verdict.UNDECIDABLE, Verdict.ORACLE_DISAGREES)
 WITNESSES = Witnesses((TorchAutograd(),), differences=True)
+PROOF = Witnesses((Ball(),), differences=False)
 
 
 def source_of(bug: Bug) -> Source:
@@ -49,6 +51,21 @@ def test_a_planted_bug_is_caught_and_the_subject_accused(bug: Bug) -> None:
     pytest.fail(f"{bug.name} got through {NETWORKS} networks")
 
 
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_the_truth_alone_catches_it_and_leaves_nothing_open(bug: Bug) -> None:
+    source = source_of(bug)
+    for index in range(NETWORKS):
+        case = source.case(index)
+        assert case is not None
+        judgement = check(case, bug.subject, PROOF)
+        if judgement.verdict in PASSING:
+            continue
+        assert judgement.verdict.name == bug.verdict
+        assert judgement.odd_one_out == "subject" or bug.verdict != "DISAGREES"
+        return
+    pytest.fail(f"{bug.name} got through {NETWORKS} networks")
+
+
 def test_the_built_in_passes_where_the_bugs_are_caught() -> None:
     result = hunt(source_of(BUGS[0]), Builtin(), WITNESSES, Limits(NETWORKS))
     assert the_subjects_own(result) == []
@@ -65,9 +82,10 @@ def _op(subject: Builtin) -> str:
     return next(op for op, row in subject.rows.items() if row is not Builtin().rows[op])
 
 
+@pytest.mark.parametrize("witnesses", [WITNESSES, PROOF], ids=["witnesses", "proof"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", CONTROLS)
-def test_a_right_formula_of_lower_accuracy_is_not_accused(name: str, dtype: str) -> None:
+def test_a_right_formula_of_lower_accuracy_is_not_accused(name: str, dtype: str, witnesses: Witnesses) -> None:
     subject: Subject = CONTROLS[name]
     op = _op(CONTROLS[name])
     kinks = OPS[op].kinks({a.name: a.default for a in OPS[op].attributes if a.default is not None})
@@ -78,7 +96,7 @@ def test_a_right_formula_of_lower_accuracy_is_not_accused(name: str, dtype: str)
     for index in range(12):
         case = source.case(index)
         assert case is not None
-        verdicts.append(check(case, subject, WITNESSES).verdict)
+        verdicts.append(check(case, subject, witnesses).verdict)
         own, sound = dict(subject.gradients(case).tensors()), dict(Builtin().gradients(case).tensors())
         another |= any(not np.array_equal(own[k], sound[k], equal_nan=True) for k in sound)
     assert set(verdicts) <= set(PASSING)

@@ -1,4 +1,4 @@
-"""Records to render: a run that passes, one that fails in three ways, an empty one, and hostile texts."""
+"""Records to render: two runs that pass, one of them with odd oracles, one that fails, an empty one, a hostile one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import msgspec
 from crosscheck.spec.record import (
     SCHEMA,
     Agreement,
+    Certification,
+    Convention,
     Coverage,
     Deviation,
     Entries,
@@ -74,6 +76,8 @@ PASSING = RunFile(
             disagreeing=0,
             not_compared=12,
             undecidable_by_design=100,
+            overflowed=3,
+            certified=1_204_331,
         ),
         resolution=(
             Resolution(
@@ -82,6 +86,8 @@ PASSING = RunFile(
                 p95=2e-9,
                 histogram={"-15": 210_000, "-14": 460_000, "-13": 200_000, "-12": 70_000, "-11": 30_000, "-8": 5_508},
             ),
+            Resolution(dtype="float64", median=6e-14, p95=4e-9, histogram={"-14": 900_000}, party="torch"),
+            Resolution(dtype="float64", median=1e-13, p95=5e-9, histogram={"-13": 900_000}, party="jax"),
         ),
         verdicts={"AGREES": 391, "ORACLE_DISAGREES": 7, "UNDECIDABLE": 2},
         agreement=(
@@ -108,6 +114,27 @@ PASSING = RunFile(
         coverage=COVERAGE,
         warnings=(),
         exit=Exit(code=0, reason="the subject agrees; in 7 cases an oracle disagrees with the others"),
+        certification=Certification(
+            arbiter="ball", mode="every", points=6400, left_out=0, most_bits=2048, hulls=14, at_limit=0
+        ),
+        conventions=(
+            Convention(
+                op="leaky_relu", at=0.0, low=0.01, high=1.0, values={"subject": 0.01, "torch": 0.01, "jax": 1.0}
+            ),
+            Convention(op="relu", at=0.0, low=0.0, high=1.0, values={"subject": 0.0, "torch": 0.0, "jax": -0.0}),
+        ),
+    ),
+    measured=MEASURED,
+)
+
+# The same without a witness that proves what it says.
+PAIRWISE = RunFile(
+    run=msgspec.structs.replace(
+        PASSING.run,
+        entries=msgspec.structs.replace(PASSING.run.entries, certified=0),
+        resolution=PASSING.run.resolution[:1],
+        certification=None,
+        conventions=(),
     ),
     measured=MEASURED,
 )
@@ -135,6 +162,7 @@ GELU = Finding(
             error=0.2421,
             bound=1.1e-15,
             resolution=2e-15,
+            radius=3e-17,
         ),
         EntryRecord(
             tensor="0.weight",
@@ -220,6 +248,49 @@ BROKEN = msgspec.structs.replace(
     replay="crosscheck replay e99f00",
 )
 
+# A witness off the truth, in a run that passes.
+SOFTPLUS = msgspec.structs.replace(
+    GELU,
+    id="43ba43",
+    verdict="ORACLE_DISAGREES",
+    count=5,
+    architecture="x[1,1] -> dense(1) -> softplus -> sse",
+    odd_one_out="torch",
+    sides={"with the subject": ("subject", "ball", "jax", "differences"), "against it": ("torch",)},
+    message="torch is off the certified value of the gradient of 0.weight; the subject is not",
+    entries=(
+        EntryRecord(
+            tensor="0.weight",
+            index=(0, 0),
+            point=0,
+            values={"subject": 0.5, "ball": 0.5, "torch": 0.50000001, "jax": 0.5, "differences": 0.5},
+            error=1e-8,
+            bound=3e-16,
+            resolution=5e-15,
+            radius=7e-18,
+        ),
+    ),
+    diagnosis=("torch softplus is off at z from 20.6 to 88",),
+    terms=(),
+    deviation="torch softplus, z > 20: linear above its threshold of 20",
+    replay="crosscheck replay 43ba43",
+)
+# The derived bound is off the truth: nobody is accused.
+VOID = msgspec.structs.replace(
+    SOFTPLUS,
+    id="70107e",
+    count=2,
+    first_index=301,
+    odd_one_out="tolerance",
+    sides={"with the subject": ("subject", "ball")},
+    message="the stochastic run does not centre on the certified value of the gradient of 0.weight: its bound is void",
+    diagnosis=(),
+    deviation=None,
+    taylor=None,
+    replay="crosscheck replay 70107e",
+)
+ODD = RunFile(run=msgspec.structs.replace(PASSING.run, findings=(SOFTPLUS, VOID)), measured=MEASURED)
+
 FAILING = RunFile(
     run=msgspec.structs.replace(
         PASSING.run,
@@ -265,6 +336,8 @@ EMPTY = RunFile(
         deviations=(),
         coverage=Coverage(roles={}, losses={}, families={}, dtypes={}, depths={}, never_compared=()),
         exit=Exit(code=5, reason="nothing was verified: no case was checked"),
+        certification=None,
+        conventions=(),
     ),
     measured=Measured(
         started="2025-01-31T12:00:00+00:00", seconds=0.1, seconds_by_part={}, versions={}, environment={}
@@ -287,7 +360,7 @@ def _spoilt(value: Any, name: str) -> Any:
     if isinstance(value, str):
         return value if name in _FIXED else value + HOSTILE
     if isinstance(value, dict):
-        is_record = name in ("", "run", "measured", "entries", "coverage", "exit", "taylor")
+        is_record = name in ("", "run", "measured", "entries", "coverage", "exit", "taylor", "certification")
         return {key if is_record else key + HOSTILE: _spoilt(item, key) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_element(item) if isinstance(item, dict) else _spoilt(item, "item") for item in value]

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import markupsafe
 import msgspec
 import pytest
-from report import example_run
+from report import example_run, power_example
 
 from crosscheck.report import html
 from crosscheck.report.sections import agreement, chain, coverage, network, resolution, severity
@@ -21,9 +21,13 @@ from crosscheck.spec.record import RunFile
 EXAMPLES = {
     "passing": example_run.PASSING,
     "failing": example_run.FAILING,
+    "pairwise": example_run.PAIRWISE,
+    "odd": example_run.ODD,
     "empty": example_run.EMPTY,
     "hostile": example_run.hostile(),
 }
+# What stands beside the run, in one of them.
+BESIDE = {"odd": {"power": power_example.FILE}}
 VOID = {"meta", "input", "br", "img", "link", "hr"}
 LOADING = {"src", "srcset", "data", "poster", "action", "formaction", "background", "xlink:href"}
 
@@ -76,7 +80,7 @@ def parsed(text: str) -> Page:
 
 @pytest.fixture(params=EXAMPLES)
 def text(request: pytest.FixtureRequest) -> str:
-    return html.render(EXAMPLES[request.param])
+    return html.render(EXAMPLES[request.param], **BESIDE.get(request.param, {}))
 
 
 def digest(content: str) -> str:
@@ -165,7 +169,7 @@ def test_the_headline_says_it_in_words() -> None:
     assert headline("empty") == "Nothing was verified about my_net: this is no pass (0 architectures drawn)."
     assert headline("passing") == (
         "my_net agrees with ball, jax and differences (not everywhere with torch): 1,204,331 gradient entries "
-        "compared over 400 architectures, 81 % of them informative."
+        "compared over 400 architectures, 81 % of them informative, 100 % certified."
     )
 
 

@@ -14,17 +14,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from report import example_run
+from report.test_html import BESIDE, EXAMPLES
 
 from crosscheck.report import html
 
 pytestmark = pytest.mark.browser
 
-EXAMPLES = {
-    "passing": example_run.PASSING,
-    "failing": example_run.FAILING,
-    "empty": example_run.EMPTY,
-    "hostile": example_run.hostile(),
-}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 AXE_RUN = "axe.run(document, {resultTypes: ['violations']})"
 
@@ -50,7 +45,8 @@ def axe() -> str:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("pages")
     for name, example in EXAMPLES.items():
-        (folder / f"{name}.html").write_text(html.render(example), encoding="utf-8")
+        text = html.render(example, **BESIDE.get(name, {}))
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: (folder / f"{name}.html").as_uri() for name in EXAMPLES}
 
 
@@ -107,6 +103,29 @@ def test_nan_sorts_as_the_worst_and_what_was_not_asked_as_the_least(browser: Any
         for expected in (ascending, ascending[::-1]):
             table.get_by_role("button", name=name).click()
             assert [text.removeprefix("✗ ") for text in cells.all_inner_texts()] == expected
+    page.close()
+
+
+def test_a_proved_value_sorts_by_itself_and_not_by_its_radius(browser: Any) -> None:
+    first = example_run.GELU.entries[0]
+    values = {2.0: 3e-17, 10.0: 1e-20, -1.0: 0.5}  # the ball's, with its radius
+    entries = tuple(replace(first, values={"ball": value}, radius=radius) for value, radius in values.items())
+    run = replace(example_run.FAILING.run, findings=(replace(example_run.GELU, entries=entries),))
+    page = browser.new_page()
+    page.set_content(html.render(replace(example_run.FAILING, run=run)))
+    table = page.locator("#finding-1 table.sortable").first
+    table.get_by_role("button", name="ball").click()
+    assert table.locator("tbody td:nth-of-type(2)").all_text_contents() == ["-1 ± 5e-01", "2 ± 3e-17", "10 ± 1e-20"]
+    page.close()
+
+
+def test_the_lines_of_the_taylor_chart_are_told_apart_without_colour(browser: Any, pages: dict[str, str]) -> None:
+    page = browser.new_page()
+    page.goto(pages["odd"])
+    dashes = (
+        "[...document.querySelectorAll('#finding-1 .scroll .taylor path[d^=M]')].filter((p) => !p.matches('.grid'))"
+    )
+    assert page.evaluate(f"{dashes}.map((p) => getComputedStyle(p).strokeDasharray)") == ["5px, 4px", "none"]
     page.close()
 
 

@@ -20,6 +20,7 @@ from crosscheck.store import runs
 def entry(error: float, bound: float = 1e-15, **values: float | None) -> EntryRecord:
     return msgspec.structs.replace(
         example_run.GELU.entries[0],
+        radius=None,
         values={party: None if value is None else number(value) for party, value in values.items()},
         error=number(error),
         bound=number(bound),

@@ -9,19 +9,21 @@ import pytest
 from report import example_run
 
 from crosscheck.report import terminal
-from crosscheck.spec.record import Deviation, OracleRecord, RunFile
+from crosscheck.spec.record import Convention, Deviation, OracleRecord, RunFile
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 FAILING = """\
 crosscheck 0.1.0 · seed 8841 · subject my_net · oracles ball torch · float64
-  architectures 400 · points 6,400 · entries 1,204,331 (81 % informative, median resolution 3e-14)
+  architectures 400 · points 6,400 · entries 1,204,331 (81 % informative, 100 % certified, median resolution 3e-14)
   ! The oracle torch is missing: it answered for none of 400 architectures.
-  ! 23 entries are undecidable (a kink, a tie or an overflow) in cases that do not aim at kinks.
+  ! 20 entries are undecidable (a kink or a tie) in cases that do not aim at kinks.
+  ! 3 entries overflow: the value, or one on its way, is beyond the dtype.
 
 ✗ 5f1c9a  gradient of 0.weight (dense): DISAGREES  ×37, shrunk
   net     x[1,1] -> dense(1) -> gelu -> sse   (minimal)
-  entry   0.weight[0,0] = 0.8412; ball 1.0833, torch, jax and differences agree with ball; off by 2.4e-01, bound 1.1e-15
+  entry   0.weight[0,0] = 0.8412; ball 1.0833 ± 3e-17, torch, jax and differences agree with ball; off by 2.4e-01, bound
+          1.1e-15
   term    ∂C/∂a ✓   ∂a/∂z ✗ first wrong: 0.8413, certified 1.0833   ∂z/∂w ✓
   likely  g'(z) lacks z·pdf(z)       ruled out: factor, transpose, missing sum
   taylor  slope 1.00 with this gradient, 2.00 with the certified one: no rounding noise (2 is right, 1 is wrong)
@@ -34,20 +36,45 @@ crosscheck 0.1.0 · seed 8841 · subject my_net · oracles ball torch · float64
   term    ∂C/∂a ✗ first wrong: 1, certified 2   ∂a/∂z ↳ follows from it   ∂z/∂w ↳ follows from it
   replay  crosscheck replay c07d11
 
+  at a kink any value between the one-sided derivatives is right; taken there:
+    leaky_relu at 0, between 0.01 and 1: subject 0.01, torch 0.01, jax 1
+
   not compared: 12 entries: the subject returned no gradient of them, or no witness was asked
   never compared in this run: add.input
 
-FAILED  2 distinct disagreements (42 cases) · 123 entries undecidable · 41 s · exit 1: cases with a failing verdict: 1
-  BROKE_CONTRACT, 41 DISAGREES
+FAILED  2 distinct disagreements (42 cases) · 123 entries undecidable (3 overflow) · 41 s · exit 1: cases with a failing
+  verdict: 1 BROKE_CONTRACT, 41 DISAGREES
 report  reports/index.html
 """
 
 PASSING = """\
 crosscheck 0.1.0 · seed 8841 · subject my_net · oracles ball torch jax differences · float64
-  architectures 400 · points 6,400 · entries 1,204,331 (81 % informative, median resolution 3e-14)
+  architectures 400 · points 6,400 · entries 1,204,331 (81 % informative, 100 % certified, median resolution 3e-14)
   ! The oracle jax answered for 380 of 400 architectures only (hardsigmoid: its slope at ±3 is a convention).
+  ! An oracle is off the certified truth in 7 architectures: torch on softplus: known deviation (z > 20).
+  ! 20 entries are undecidable (a kink or a tie) in cases that do not aim at kinks.
+  ! 3 entries overflow: the value, or one on its way, is beyond the dtype.
+
+  each party against the certified truth, in units of its own bound
+  ✓ subject  1,204,208 compared; worst 0.41 × its bound, 3.1 ulp
+  ✗ torch    7 of 1,204,208 off; worst 88 × its bound, 1.6e+07 ulp
+  ✓ jax      1,150,000 compared; worst 0.5 × its bound, 30 ulp
+
+  at a kink any value between the one-sided derivatives is right; taken there:
+    leaky_relu at 0, between 0.01 and 1: subject 0.01, torch 0.01, jax 1
+
+  not compared: 12 entries: the subject returned no gradient of them, or no witness was asked
+  never compared in this run: add.input
+
+PASSED  0 distinct disagreements · 123 entries undecidable (3 overflow) · 41 s · exit 0: the subject agrees; in 7 cases
+  an oracle disagrees with the others
+"""
+
+# Without a proof the witnesses are held against each other.
+PAIRWISE = """\
   ! An oracle disagrees with the others in 7 architectures: torch on softplus: known deviation (z > 20).
-  ! 23 entries are undecidable (a kink, a tie or an overflow) in cases that do not aim at kinks.
+  ! 20 entries are undecidable (a kink or a tie) in cases that do not aim at kinks.
+  ! 3 entries overflow: the value, or one on its way, is beyond the dtype.
 
   torch is the odd one out: every difference is with it; subject, ball and jax agree with each other.
   ✓ subject  ball     agree; 1,204,208 compared; worst 0.41 × its bound
@@ -57,11 +84,36 @@ crosscheck 0.1.0 · seed 8841 · subject my_net · oracles ball torch jax differ
   ✓ ball     jax      agree; 1,150,000 compared; worst 0.5 × its bound
   ✗ torch    jax      7 differ; 1,150,000 compared; worst 88 × its bound
 
-  not compared: 12 entries: the subject returned no gradient of them, or no witness was asked
-  never compared in this run: add.input
+"""
 
-PASSED  0 distinct disagreements · 123 entries undecidable · 41 s · exit 0: the subject agrees; in 7 cases an oracle
-  disagrees with the others
+# Oracles' findings, where a terminal has 80 columns.
+NARROW = """\
+! 43ba43  gradient of 0.weight (dense): ORACLE_DISAGREES (torch)  ×5, shrunk
+  net     x[1,1] -> dense(1) -> softplus -> sse   (minimal)
+  entry   0.weight[0,0] = 0.5; ball 0.5 ± 7e-18, jax and differences agree with
+          ball, torch 0.50000001; off by 1.0e-08, bound 3.0e-16
+  likely  torch softplus is off at z from 20.6 to 88
+  known   torch softplus, z > 20: linear above its threshold of 20
+  taylor  slope 1.00 with the gradient of torch, 2.00 with the certified one: no
+          rounding noise (2 is right, 1 is wrong)
+  replay  crosscheck replay 43ba43        case  failures/5f1c9a.case
+
+! 70107e  gradient of 0.weight (dense): ORACLE_DISAGREES (tolerance)  ×2, shrunk
+  net     x[1,1] -> dense(1) -> softplus -> sse   (minimal)
+  said    the stochastic run does not centre on the certified value of the
+          gradient of 0.weight: its bound is void
+"""
+
+DETAILS = """\
+settings  max_examples 400 · dtype ['float64'] · ops None · workers 2
+proof     ball: 6,400 of 6,400 points (every point was asked), at most 2,048
+          bits, 14 at a kink or a tie
+resolves  subject 3e-14 (95 %: 2e-09) · torch 6e-14 (95 %: 4e-09) · jax 1e-13
+          (95 %: 5e-09)
+verdicts  AGREES 391 · ORACLE_DISAGREES 7 · UNDECIDABLE 2
+seconds   subject 6.1 · ball 9.4 · torch 7.7 · jax 12.5 · differences 5.5
+versions  crosscheck 0.1.0 · python 3.11.2 · numpy 2.1.0 · torch 2.13.0 · jax
+          0.7.0
 """
 
 EMPTY = """\
@@ -91,11 +143,70 @@ def test_a_passing_run() -> None:
     assert plain(example_run.PASSING) == PASSING
 
 
+def test_without_a_proof_every_pair_is_shown() -> None:
+    assert PAIRWISE in plain(example_run.PAIRWISE)
+
+
+def test_where_not_all_is_certified_every_pair_is_shown() -> None:
+    entries = msgspec.structs.replace(example_run.PASSING.run.entries, certified=1_000_000)
+    text = plain(with_run(example_run.PASSING, entries=entries))
+    assert "  ✗ torch    jax      7 differ; " in text
+    assert "83 % certified" in text
+
+
+def test_findings_of_oracles_read_at_80_columns() -> None:
+    text = plain(example_run.ODD, 80)
+    assert NARROW in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_void_bound_is_no_oracle_s_fault() -> None:
+    text = plain(example_run.ODD, 200)
+    warnings = [line for line in text.splitlines() if "certified truth in" in line]
+    assert warnings == [
+        "  ! An oracle is off the certified truth in 5 architectures: torch, known deviation: softplus, z > 20: "
+        "linear above its threshold of 20.",
+        "  ! The derived bound is itself off the certified truth in 2 architectures: it is void there, "
+        "and counts as no agreement.",
+    ]
+    only = with_run(example_run.ODD, findings=(example_run.VOID,), verdicts={"ORACLE_DISAGREES": 2})
+    assert "An oracle is off" not in plain(only)
+
+
+def test_a_value_outside_the_hull_is_told_even_where_all_take_it() -> None:
+    wrong = Convention(op="relu", at=0.0, low=0.0, high=1.0, values={"subject": 2.0, "torch": 2.0})
+    text = plain(with_run(example_run.PASSING, conventions=(wrong,)))
+    assert "    relu at 0, between 0 and 1: subject 2, torch 2; outside: subject and torch\n" in text
+
+
+def test_parties_that_take_the_same_are_not_told_of() -> None:
+    alike = example_run.PASSING.run.conventions[1:]
+    assert "at a kink" not in plain(with_run(example_run.PASSING, conventions=alike))
+
+
+def test_details() -> None:
+    assert terminal.details(example_run.PASSING, width=80) == DETAILS
+    assert "\nproof     none\n" in terminal.details(example_run.PAIRWISE, width=80)
+
+
+def test_details_tell_the_dtypes_apart() -> None:
+    single = msgspec.structs.replace(example_run.PASSING.run.resolution[0], dtype="float32", median=1e-6, p95=1e-4)
+    run = with_run(example_run.PASSING, resolution=(*example_run.PASSING.run.resolution, single))
+    text = terminal.details(run, width=300)
+    assert "resolves  subject in float64 3e-14 (95 %: 2e-09) · torch 6e-14 (95 %: 4e-09) · " in text
+    assert "subject in float32 1e-06 (95 %: 1e-04)\n" in text
+
+
+def test_details_cannot_send_control_sequences() -> None:
+    text = terminal.details(example_run.hostile(), width=80)
+    assert all(c.isprintable() or c == "\n" for c in text)
+
+
 def test_an_empty_run() -> None:
     assert plain(example_run.EMPTY) == EMPTY
 
 
-@pytest.mark.parametrize("example", [example_run.PASSING, example_run.FAILING, example_run.EMPTY])
+@pytest.mark.parametrize("example", [example_run.PASSING, example_run.FAILING, example_run.ODD, example_run.EMPTY])
 def test_colour_adds_nothing_but_colour(example: RunFile) -> None:
     colored = terminal.render(example, width=120, color=True)
     assert "\x1b[" in colored
@@ -133,7 +244,7 @@ def test_a_known_deviation_is_named_with_its_finding() -> None:
     text = plain(with_run(example_run.PASSING, findings=(odd,)), width=300)
     assert ": torch, known deviation: linear above its threshold of 20." in text
     assert "  known   linear above its threshold of 20" in text
-    assert "; ball 1.0833, jax and differences agree with ball, torch 1.0833; " in text
+    assert "; ball 1.0833 ± 3e-17, jax and differences agree with ball, torch 1.0833; " in text
 
 
 def test_two_deviations_are_both_named() -> None:
@@ -149,9 +260,8 @@ def test_few_informative_entries_are_a_warning() -> None:
 
 
 def test_values_that_differ_are_printed_differently() -> None:
-    close = msgspec.structs.replace(
-        example_run.GELU.entries[0], values={"subject": 1.0, "ball": 1.000000000001, "torch": None}
-    )
+    values = {"subject": 1.0, "ball": 1.000000000001, "torch": None}
+    close = msgspec.structs.replace(example_run.GELU.entries[0], values=values, radius=None)
     finding = msgspec.structs.replace(example_run.GELU, entries=(close,))
     assert terminal.entry(close, finding).startswith("0.weight[0,0] = 1; ball 1.000000000001; off by")
 
@@ -180,7 +290,7 @@ def test_what_was_ruled_out_is_never_called_likely() -> None:
 
 def test_a_gradient_that_was_not_claimed_is_said_to_be_so() -> None:
     entry = msgspec.structs.replace(example_run.GELU.entries[0], values={"subject": None, "ball": 1.5})
-    assert terminal.entry(entry, example_run.GELU).startswith("0.weight[0,0] not claimed; ball 1.5; off by")
+    assert terminal.entry(entry, example_run.GELU).startswith("0.weight[0,0] not claimed; ball 1.5 ± 3e-17; off by")
 
 
 def test_a_scalar_has_no_index() -> None:
@@ -220,7 +330,9 @@ def test_the_gaps_that_cost_most_cases_are_named_in_the_warning() -> None:
 def test_noise_among_those_who_agree_costs_no_digits() -> None:
     values = {"subject": 0.8412, "ball": 1.0833154705876, "torch": 1.0833154705877, "differences": 1.0833154699}
     entry = msgspec.structs.replace(example_run.GELU.entries[0], values=values)
-    assert terminal.entry(entry, example_run.GELU).startswith("0.weight[0,0] = 0.8412; ball 1.0833, torch and differ")
+    assert terminal.entry(entry, example_run.GELU).startswith(
+        "0.weight[0,0] = 0.8412; ball 1.0833 ± 3e-17, torch and diff"
+    )
     sides = {"with the subject": ("subject", "differences"), "against it": ("torch",)}
     odd = msgspec.structs.replace(example_run.GELU, odd_one_out="torch", sides=sides)
     entry = msgspec.structs.replace(entry, values={"subject": 0.25, "differences": 0.25 + 1e-13, "torch": 0.2500001})
@@ -255,7 +367,7 @@ def test_one_is_no_plural() -> None:
     assert "it answered for none of 1 architecture." in text
     assert "FAILED  0 distinct disagreements (1 case) · " in text
     pair = msgspec.structs.replace(example_run.PASSING.run.agreement[1], disagreements=1)
-    assert "✗ subject  torch    1 differs; " in plain(with_run(example_run.PASSING, agreement=(pair,)))
+    assert "✗ subject  torch    1 differs; " in plain(with_run(example_run.PAIRWISE, agreement=(pair,)))
     few = msgspec.structs.replace(example_run.EMPTY.run.entries, compared=1, uninformative=1, not_compared=1)
     text = plain(with_run(example_run.PASSING, entries=few))
     assert "Only 0 % of 1 entry is informative" in text
@@ -270,6 +382,6 @@ def test_a_known_deviation_is_never_called_unknown() -> None:
 
 def test_the_summary_is_one_line() -> None:
     assert terminal.summary(example_run.FAILING) == (
-        "FAILED  3 distinct disagreements (42 cases) · 123 entries undecidable · 41 s · exit 1: "
+        "FAILED  3 distinct disagreements (42 cases) · 123 entries undecidable (3 overflow) · 41 s · exit 1: "
         "cases with a failing verdict: 1 BROKE_CONTRACT, 41 DISAGREES\n"
     )

@@ -10,8 +10,9 @@ import numpy as np
 
 from crosscheck.checking import Witnesses, check
 from crosscheck.diagnosis import describe
-from crosscheck.judge.compare import Status, TensorJudgement
+from crosscheck.judge.compare import TOLERANCE, Status, TensorJudgement
 from crosscheck.judge.verdict import Judgement
+from crosscheck.oracles.ball import Ball
 from crosscheck.oracles.jax_grad import JaxGrad
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.spec.case import Case
@@ -30,12 +31,17 @@ class Soaked:
     verdicts: Counter[str] = field(default_factory=Counter)
     compared: int = 0
     informative: int = 0
+    points: int = 0
+    certified: int = 0
     false_alarms: list[str] = field(default_factory=list)
     wrongly_odd: list[str] = field(default_factory=list)
 
     def add(self, seed: int, index: int, case: Case, judgement: Judgement) -> None:
         self.verdicts[judgement.verdict.name] += 1
         statuses = np.concatenate([t.status.ravel() for t in judgement.tensors.values()] or [np.zeros(0)])
+        self.points += case.n_points
+        if judgement.certified is not None:
+            self.certified += int(np.count_nonzero(judgement.certified.bits))
         self.compared += int(np.count_nonzero(statuses != Status.NOT_COMPARED))
         self.informative += int(np.count_nonzero(statuses == Status.AGREE))
         if judgement.verdict in ACCUSES_THE_SUBJECT:
@@ -45,12 +51,15 @@ class Soaked:
 
     def __str__(self) -> str:
         share = self.informative / max(self.compared, 1)
-        return f"{dict(self.verdicts)}, {self.compared} entries, {share:.0%} of them informative"
+        return (
+            f"{self.points} points, {self.certified} of them certified, {dict(self.verdicts)}, "
+            f"{self.compared} entries, {share:.0%} of them informative"
+        )
 
 
 def soak(source: Source, seed: int, subject: Subject, indices: range) -> Soaked:
     """Check the cases of these indices with every witness."""
-    witnesses = Witnesses((TorchAutograd(), JaxGrad()))
+    witnesses = Witnesses((Ball(), TorchAutograd(), JaxGrad()))
     result = Soaked()
     for index in indices:
         case = source.case(index)
@@ -74,7 +83,7 @@ def in_words(seed: int, index: int, case: Case, judgement: Judgement) -> str:
 
 
 def explained(case: Case, judgement: Judgement) -> bool:
-    """Whether known deviations of the odd witnesses cover every entry that is held against a witness."""
+    """Whether known deviations of the odd witnesses cover every entry at which they are off the truth."""
     met = deviations_met(case, judgement.references)
     wide = deviating_bounds(case, [known for known, _ in met])
     tensors = dict(judgement.tensors)
@@ -84,13 +93,16 @@ def explained(case: Case, judgement: Judgement) -> bool:
 
 
 def _covered(tensor: TensorJudgement, witnesses: tuple[str, ...], wide: Mapping[str, Bound]) -> bool:
+    """Whether every witness that is off the truth is so within its known deviations; a void tolerance never is."""
     held = tensor.status == Status.ORACLE_DISAGREES
-    for i in np.unique(tensor.odd_one_out[held]):
-        name = witnesses[i]
+    if (held & (tensor.odd_one_out == TOLERANCE)).any() or tensor.truth is None:
+        return not held.any()
+    for name, wrong in tensor.truth.wrong.items():
+        if not (held & wrong).any():
+            continue
         if name not in wide:
             return False
-        gradients = wide[name].gradients
-        allowed = tensor.own_bounds["subject"] + (gradients.loss if tensor.name == "loss" else gradients[tensor.name])
-        if not (tensor.errors[name] <= allowed)[held & (tensor.odd_one_out == i)].all():
+        allowed = wide[name].gradients.loss if tensor.name == "loss" else wide[name].gradients[tensor.name]
+        if not (tensor.truth.errors[name] <= allowed + tensor.own_bounds[tensor.truth.name])[held & wrong].all():
             return False
     return True

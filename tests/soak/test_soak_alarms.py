@@ -8,6 +8,7 @@ from builders import case_of, off_by
 from soak.alarms import explained, in_words, soak
 
 from crosscheck.checking import Witnesses, check
+from crosscheck.oracles.ball import Ball
 from crosscheck.oracles.jax_grad import JaxGrad
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.spec.case import Case
@@ -55,11 +56,11 @@ def test_a_right_subject_raises_none() -> None:
 
 def test_a_wrong_witness_is_not_explained_by_a_deviation_that_is_far_too_small() -> None:
     case = case_of("x[3,2] -> dense(2) -> hardsigmoid -> sse", family="small")
-    right = check(case, Builtin(), Witnesses((TorchAutograd(), JaxGrad())))
+    right = check(case, Builtin(), Witnesses((Ball(), TorchAutograd(), JaxGrad())))
     assert right.verdict is Verdict.ORACLE_DISAGREES
     assert explained(case, right)
 
-    wrong = check(case, Builtin(), Witnesses((TorchOffBy("0.weight", 1.0 + 1e-5), JaxGrad())))
+    wrong = check(case, Builtin(), Witnesses((Ball(), TorchOffBy("0.weight", 1.0 + 1e-5), JaxGrad())))
     assert wrong.verdict is Verdict.ORACLE_DISAGREES
     assert not explained(case, wrong)
     assert "(torch)" in in_words(SEED, 0, case, wrong)
@@ -67,7 +68,7 @@ def test_a_wrong_witness_is_not_explained_by_a_deviation_that_is_far_too_small()
 
 def test_a_wrong_witness_without_any_known_deviation_is_not_explained() -> None:
     case = case_of("x[3,2] -> dense(2) -> tanh -> sse")
-    judgement = check(case, Builtin(), Witnesses((TorchOffBy("0.weight", 1.0 + 1e-9), JaxGrad())))
+    judgement = check(case, Builtin(), Witnesses((Ball(), TorchOffBy("0.weight", 1.0 + 1e-9), JaxGrad())))
     assert judgement.verdict is Verdict.ORACLE_DISAGREES
     assert judgement.odd_one_out == "torch"
     assert not explained(case, judgement)

@@ -115,6 +115,7 @@ def test_every_field_that_may_be_a_text_number_is_checked() -> None:
     assert found == {
         "Agreement.worst_bounds",
         "Agreement.worst_ulps",
+        "Convention.values",
         "EntryRecord.values",
         "EntryRecord.error",
         "EntryRecord.bound",

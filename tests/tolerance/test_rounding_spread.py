@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 from crosscheck.tolerance.bounds import spread
 from crosscheck.tolerance.rounding import FORMATS, MULTIPLE, Rounding
@@ -153,3 +154,36 @@ def test_the_spread_is_the_root_mean_square_at_any_scale(size: float) -> None:
 def test_the_spread_of_what_is_not_finite_is_infinite(bad: float) -> None:
     assert spread(np.array([[1.0, 1.0], [bad, 1.0]]), np.ones(2)).tolist() == [np.inf, 0.0]
     assert spread(np.ones((2, 2)), np.array([bad, 1.0])).tolist() == [np.inf, 0.0]
+
+
+def test_sums_that_are_equal_but_not_of_the_same_terms_round_each_on_its_own() -> None:
+    """1 + 1e-20 and 1 + 2e-20 are both 1: their difference is 0, and is not known to be."""
+    rounding = Rounding.of("float64", "a key", 64, 1)
+    terms = rounding.array(np.array([[[1.0, 1e-20], [1.0, 2e-20], [1.0, 1e-20]]]))
+    totals = terms.sum(axis=-1).data[:, 0]
+    assert (totals[:, 0] != totals[:, 1]).any()
+    assert (totals[:, 0] == totals[:, 2]).all(), "the same terms round alike"
+
+
+def test_what_underflows_to_zero_is_not_known_to_be_zero() -> None:
+    rounding = Rounding.of("float64", "a key", 64, 1)
+    tiny = rounding.array(np.array([[1e-200, 0.0]]))
+    product = (tiny * 1e-200).data
+    assert np.ptp(product[:, 0, 0]) > 0
+    assert (product[:, 0, 1] == 0).all(), "0 times anything is 0"
+    assert np.abs(product * 2.0**-13).max() <= 2.0**-1074
+
+
+def test_sigmoid_is_not_known_where_scipy_flushes_it() -> None:
+    """expit(-716) is 0, where 1.1e-311 is true."""
+    rounding = Rounding.of("float64", "a key", 64, 1)
+    found = special.expit(rounding.array(np.array([[-716.0]]))).data * 2.0**-13
+    assert np.abs(found).max() > 1e-311
+
+
+def test_where_equal_operations_need_not_round_alike_every_place_has_its_own_rounding() -> None:
+    equal = np.array([[3.0, 3.0]])
+    alike = np.exp(Rounding.of("float64", "a key", 16, 1).array(equal)).data
+    apart = np.exp(Rounding.of("float64", "a key", 16, 1, alike=False).array(equal)).data
+    assert (alike[:, 0, 0] == alike[:, 0, 1]).all()
+    assert (apart[:, 0, 0] != apart[:, 0, 1]).all()

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crosscheck.report.sections import chain, network, severity, words
+from crosscheck.report.sections import chain, network, severity, taylor, words
 from crosscheck.report.sections.verdict import verdict_name
-from crosscheck.spec.record import EntryRecord, Finding, Taylor
+from crosscheck.spec.record import EntryRecord, Finding
 from crosscheck.spec.result import Verdict
 
 RULED_OUT = "ruled out"
 # What the recorder calls the loss where it stands among the gradients.
 LOSS = "loss"
-# The witness whose answers are proven.
-CERTIFIED = "ball"
 OPEN = "open: the witnesses do not settle it"
 
 
 @dataclass(frozen=True)
 class Value:
-    """What a party says; `stands_out` where it is not on the reference's side."""
+    """What a party says, the proof with its radius; `stands_out` where it is not on the reference's side."""
 
     text: str
     stands_out: bool
+    radius: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,6 @@ class EntryRow:
     bound: str
     in_bounds: str
     resolution: str
-
-
-@dataclass(frozen=True)
-class TaylorView:
-    sentence: str
-    reference: str
-    steps: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -64,9 +56,10 @@ class Card:
     entries: tuple[EntryRow, ...]
     entries_left_out: int
     likely: tuple[str, ...]
+    unrecognised: str
     ruled_out: tuple[str, ...]
     deviation: str | None
-    taylor: TaylorView | None
+    taylor: taylor.View | None
     replay: str
 
 
@@ -93,9 +86,10 @@ def card(finding: Finding, *, most_entries: int | None = None, folder: str = "")
         entries=tuple(_row(entry, finding, parties) for entry in shown),
         entries_left_out=len(finding.entries) - len(shown),
         likely=likely,
+        unrecognised=_unrecognised(finding),
         ruled_out=ruled_out,
         deviation=finding.deviation,
-        taylor=taylor(finding.taylor) if finding.taylor else None,
+        taylor=taylor.view(finding.taylor, accused(finding)) if finding.taylor else None,
         replay=finding.replay,
     )
 
@@ -119,14 +113,33 @@ def is_oracles(finding: Finding) -> bool:
     return _is(finding, Verdict.ORACLE_DISAGREES)
 
 
+def is_void(finding: Finding) -> bool:
+    """The derived bound is off the truth: it is the tolerance that is wrong, and no witness."""
+    return is_oracles(finding) and finding.odd_one_out == words.TOLERANCE
+
+
+def accused(finding: Finding) -> str | None:
+    """The witness whose gradient is in question; None where it is the subject's, or nobody's."""
+    return finding.odd_one_out if is_oracles(finding) and not is_void(finding) else None
+
+
 def is_open(finding: Finding) -> bool:
     """Gradients differ, and the witnesses do not settle whose is wrong."""
     return _is(finding, Verdict.DISAGREES, Verdict.ORACLE_DISAGREES) and finding.odd_one_out is None
 
 
 def says_more(finding: Finding) -> bool:
-    """Whether the message says what no entry shows: the rule that was broken, the factor of the loss."""
-    return not finding.entries or _is(finding, Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES)
+    """Whether the message says what no entry shows: the rule that was broken, the factor of the loss, a void bound."""
+    told = _is(finding, Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES) or is_void(finding)
+    return told or not finding.entries
+
+
+def _unrecognised(finding: Finding) -> str:
+    """What stands where nothing was recognised."""
+    if is_void(finding):
+        return "No gradient is accused: the bound is void, and what hangs on it is never counted as agreement."
+    witness = accused(finding)
+    return f"No known deviation of {witness} looks like this." if witness else "No known bug looks like this."
 
 
 def diagnosis(finding: Finding) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -179,7 +192,9 @@ def digits(entry: EntryRecord, finding: Finding) -> int:
 def _row(entry: EntryRecord, finding: Finding, parties: tuple[str, ...]) -> EntryRow:
     shown = digits(entry, finding)
     apart = _apart(entry, finding)
-    values = tuple(Value(words.number(entry.values.get(party), shown), party in apart) for party in parties)
+    values = tuple(
+        Value(words.number(entry.values.get(party), shown), party in apart, radius(entry, party)) for party in parties
+    )
     return EntryRow(
         name=words.entry_name(entry.tensor, entry.index),
         point=entry.point,
@@ -191,6 +206,12 @@ def _row(entry: EntryRecord, finding: Finding, parties: tuple[str, ...]) -> Entr
     )
 
 
+def radius(entry: EntryRecord, party: str) -> str:
+    """`± 3e-17` behind the value that is proved."""
+    proved = party == words.CERTIFIED and entry.radius is not None and entry.values.get(party) is not None
+    return f"± {words.magnitude(entry.radius)}" if proved else ""
+
+
 def _apart(entry: EntryRecord, finding: Finding) -> set[str]:
     """The parties whose value stands apart: by the judgement's sides, and where it is not finite but should be."""
     asked = {name: value for name, value in entry.values.items() if value is not None}
@@ -200,30 +221,3 @@ def _apart(entry: EntryRecord, finding: Finding) -> set[str]:
     if finding.odd_one_out is not None:
         return apart | ({finding.odd_one_out} & asked.keys())
     return apart | (asked.keys() - side if len(side) > 1 else set())
-
-
-def taylor(item: Taylor) -> TaylorView:
-    rows = zip(item.steps, item.claimed_remainders, item.reference_remainders, strict=False)
-    steps = tuple((words.size(h), words.size(a), words.size(b)) for h, a, b in rows)
-    return TaylorView(slopes(item), item.reference_name, steps)
-
-
-def slopes(item: Taylor) -> str:
-    """The slopes in a sentence. 2 is right and 1 is wrong, so each counts as the nearer of the two."""
-    other = "the certified one" if item.reference_name == CERTIFIED else f"that of {item.reference_name}"
-    if item.claimed is None:
-        beside = "" if item.reference is None else f" with this gradient; {item.reference:.2f} with {other}"
-        return f"no slope could be measured{beside}"
-    own = f"slope {item.claimed:.2f} with this gradient"
-    if item.reference is None:
-        return own
-    return f"{own}, {item.reference:.2f} with {other}: {_meaning(item.claimed, item.reference)}"
-
-
-def _meaning(claimed: float, reference_slope: float) -> str:
-    midway = (1 + 2) / 2
-    if reference_slope < midway:
-        return "the remainder does not settle it"
-    if claimed < midway:
-        return "no rounding noise"
-    return "both look right at these steps"

@@ -52,7 +52,7 @@ MEANINGS = {
     "informative": "a bug of the size of the resolution would certainly have been seen, and none was",
     "uninformative": "agrees, but the bound is too wide for that to mean anything",
     "undecidable": "hangs on a kink, a tie or an overflow",
-    "disagreeing": "differs by more than its bound from a witness, the subject's fault or the witness's",
+    "disagreeing": "differs by more than its bound: the subject's fault, or a witness's",
     "not_compared": "the subject returned no gradient of them, or no witness was asked",
 }
 
@@ -60,16 +60,29 @@ MEANINGS = {
 def kinds(entries: Entries) -> tuple[Kind, ...]:
     """The parts of the compared entries, and what was not compared beside them (no share of them)."""
     return tuple(
-        Kind(name.replace("_", " "), getattr(entries, name), _share(entries, name), MEANINGS[name]) for name in MEANINGS
+        Kind(name.replace("_", " "), getattr(entries, name), _share(entries, name), _meaning(entries, name))
+        for name in MEANINGS
     )
+
+
+def _meaning(entries: Entries, name: str) -> str:
+    if name != "undecidable" or not entries.overflowed:
+        return MEANINGS[name]
+    stand = words.count(entries.undecidable - entries.overflowed, "hangs", "hang")
+    over = words.count(entries.overflowed, "overflows", "overflow")
+    return f"{stand} on a kink or a tie; {over}: the value, or one on its way, is beyond the dtype"
 
 
 def _share(entries: Entries, name: str) -> str:
     return words.MISSING if name == "not_compared" else words.percent(getattr(entries, name), entries.compared)
 
 
+def of_subject(run: Run) -> tuple[Resolution, ...]:
+    return tuple(item for item in run.resolution if item.party == words.SUBJECT)
+
+
 def histograms(run: Run) -> tuple[Histogram, ...]:
-    return tuple(histogram(item) for item in sorted(run.resolution, key=lambda r: r.dtype, reverse=True))
+    return tuple(histogram(item) for item in sorted(of_subject(run), key=lambda r: r.dtype, reverse=True))
 
 
 def histogram(item: Resolution) -> Histogram:

@@ -65,8 +65,13 @@ def _agreement(run: Run) -> str:
     compared = words.count(run.entries.compared, "gradient entry", "gradient entries")
     return (
         f"{run.subject} agrees with {names}{but}: {compared} compared over {words.count(run.cases, 'architecture')}, "
-        f"{words.percent(run.entries.resolved, run.entries.compared)} of them informative."
+        f"{words.percent(run.entries.resolved, run.entries.compared)} of them informative{_certified(run)}."
     )
+
+
+def _certified(run: Run) -> str:
+    entries = run.entries
+    return f", {words.percent(entries.certified, entries.compared)} certified" if entries.certified else ""
 
 
 def _differing(run: Run) -> list[tuple[str, str]]:
@@ -141,19 +146,34 @@ def _odd_oracles(run: Run) -> list[str]:
     if not cases:
         return []
     odd = [f for f in run.findings if verdict_name(f.verdict) == Verdict.ORACLE_DISAGREES.name]
-    named = [_odd_one(f) for f in odd]
+    void = [f for f in odd if f.odd_one_out == words.TOLERANCE]
+    rest = max(0, cases - sum(f.count for f in void))
+    named = [_odd_one(f) for f in odd if f not in void]
     names = "; ".join(dict.fromkeys(named)) or "; ".join(
         f"{d.witness} on {d.op}: known deviation ({d.region})" for d in run.deviations
     )
     where = f": {names}" if names else ""
-    return [f"An oracle disagrees with the others in {words.count(cases, 'architecture')}{where}."]
+    off = "is off the certified truth" if run.entries.certified else "disagrees with the others"
+    said = [f"An oracle {off} in {words.count(rest, 'architecture')}{where}."] if rest else []
+    return [*said, *_void(void)]
 
 
 def _odd_one(finding: Finding) -> str:
     who = finding.odd_one_out or "attribution open"
     if finding.deviation:  # it names the operation that deviates, which need not be the one whose gradient shows it
-        return f"{who}, known deviation: {finding.deviation}"
+        known = finding.deviation.removeprefix(f"{who} ")
+        return f"{who}, known deviation: {known}"
     return f"{who}{f' on {finding.op}' if finding.op else ''}, no known deviation"
+
+
+def _void(findings: list[Finding]) -> list[str]:
+    """The yardstick is what failed there: not the subject's fault, and no agreement."""
+    if not findings:
+        return []
+    cases = words.count(sum(f.count for f in findings), "architecture")
+    return [
+        f"The derived bound is itself off the certified truth in {cases}: it is void there, and counts as no agreement."
+    ]
 
 
 def _few_informative(run: Run) -> list[str]:
@@ -167,8 +187,13 @@ def _few_informative(run: Run) -> list[str]:
 
 
 def _kinks(run: Run) -> list[str]:
-    stray = run.entries.undecidable - run.entries.undecidable_by_design
-    if not stray:
-        return []
-    number = words.count(stray, "entry is", "entries are")
-    return [f"{number} undecidable (a kink, a tie or an overflow) in cases that do not aim at kinks."]
+    entries = run.entries
+    stray = entries.undecidable - entries.overflowed - entries.undecidable_by_design
+    said = []
+    if stray:
+        number = words.count(stray, "entry is", "entries are")
+        said.append(f"{number} undecidable (a kink or a tie) in cases that do not aim at kinks.")
+    if entries.overflowed:
+        number = words.count(entries.overflowed, "entry overflows", "entries overflow")
+        said.append(f"{number}: the value, or one on its way, is beyond the dtype.")
+    return said

@@ -16,6 +16,10 @@ from crosscheck.store.runs import NOT_FINITE
 SUBJECT = "subject"
 # The order in which parties are named: the subject first, then by rigour.
 PARTIES = (SUBJECT, "ball", "torch", "jax", "differences")
+# The witness whose answers are proven.
+CERTIFIED = "ball"
+# What stands as the odd one out where the derived bound itself is off the truth.
+TOLERANCE = "tolerance"
 # Names that take a verb in the plural.
 PLURAL = ("differences",)
 FEWEST_DIGITS, ALL_DIGITS = 5, 17
@@ -27,11 +31,12 @@ def cleaned(run_file: RunFile, *, longest: int | None = None) -> RunFile:
 
     A newline, a terminal's control sequence or a right-to-left mark in a name must not redraw the page.
     """
-    plain = _map_strings(msgspec.to_builtins(run_file), lambda text: _cut(printable(text), longest))
+    plain = _map_strings(msgspec.to_builtins(run_file), lambda text: cut(printable(text), longest))
     return msgspec.convert(plain, RunFile)
 
 
-def _cut(text: str, longest: int | None) -> str:
+def cut(text: str, longest: int | None) -> str:
+    """A text that is too long, with its length instead of its end."""
     return text if longest is None or len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
 
 
@@ -99,8 +104,8 @@ def size(value: Number | None) -> str:
 
 
 def magnitude(value: float | None) -> str:
-    """A resolution, of which the power of ten matters."""
-    return MISSING if value is None else f"{value:.0e}"
+    """A resolution or a radius, of which the power of ten matters."""
+    return MISSING if value is None else f"{value:.0e}" if value else "0"
 
 
 def times(multiple: Number) -> str:

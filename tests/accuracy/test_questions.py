@@ -1,0 +1,68 @@
+"""What is asked: every activation and loss, as a network whose answer is read at the right place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crosscheck.accuracy.implementations import answer
+from crosscheck.accuracy.questions import Question, case, questions
+from crosscheck.spec.errors import UsageError
+from crosscheck.spec.ops import OPS
+
+# g and g' at z = 0.5, y = 0.25; of a vector (0.5, 0) its first place, of a class the first.
+s = 1 / (1 + np.exp(-0.5))
+KNOWN = {
+    "identity": (0.5, 1.0),
+    "tanh": (np.tanh(0.5), 1 - np.tanh(0.5) ** 2),
+    "sin": (np.sin(0.5), np.cos(0.5)),
+    "softmax": (s, s * (1 - s)),
+    "log_softmax": (np.log(s), 1 - s),
+    "sse": (0.0625, 0.5),
+    "mae": (0.25, 1.0),
+    "huber": (0.03125, 0.25),
+    "bce_with_logits": (np.log(1 + np.exp(0.5)) - 0.125, s - 0.25),
+    "softmax_cross_entropy": (-np.log(s), s - 1),
+    "cotangent": (0.125, 0.25),
+}
+
+
+def test_every_activation_and_loss_is_asked_about() -> None:
+    assert {q.op for q in questions()} == {op.name for op in OPS.values() if op.kind in ("activation", "loss")}
+    assert len({q.name for q in questions()}) == len(questions())
+
+
+def test_both_kinds_of_gelu_are_asked_about() -> None:
+    assert [q.name for q in questions(["gelu"])] == ["gelu", "gelu(approximate=tanh)"]
+
+
+def test_what_is_no_activation_and_no_loss_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"--ops: 'dense' is no activation and no loss; they are identity, relu"):
+        questions(["tanh", "dense"])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_answer_is_read_at_the_right_place(name: str, dtype: str) -> None:
+    (question,) = questions([name])
+    z, y = np.array([0.5, -3.0, 0.5]), np.array([0.25, 0.5, 0.25])
+    value, slope = answer("hand-written", question, dtype, z, y, size=2)
+    assert value.shape == slope.shape == (3,)
+    assert value[0] == value[2]
+    assert value[0] != value[1]
+    np.testing.assert_allclose((value[0], slope[0]), KNOWN[name], rtol=1e-6 if dtype == "float32" else 1e-14)
+
+
+@pytest.mark.parametrize("question", questions(), ids=lambda q: q.name)
+def test_every_question_is_a_case(question: Question) -> None:
+    asked = case(question, "float32", np.array([0.5, 2.0]), np.array([0.25, 0.5]))
+    assert asked.dtype == "float32"
+    assert {question.op} <= set(asked.architecture.ops)
+    for node in (*asked.architecture.nodes, asked.architecture.loss):
+        assert node.op != question.op or question.complete.items() <= dict(node.attributes).items()
+
+
+def test_places_are_kinks_and_knots() -> None:
+    assert Question("hardtanh").places == (-1.0, 1.0)
+    assert Question("softsign").places == (0.0,)
+    assert Question("sin").places == ()

@@ -1,0 +1,63 @@
+"""Finite differences promise a radius for each entry: the certified value lies within it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crosscheck import checking
+from crosscheck.differences import ridders
+from crosscheck.oracles.ball import Ball
+from crosscheck.spec.case import Case
+from crosscheck.strategies.by_index import Source
+from crosscheck.strategies.cases import cases
+from crosscheck.strategies.space import EVERYTHING
+from crosscheck.tolerance.bounds import bound
+
+
+def worst(case: Case) -> float:
+    """The largest error over its radius, of all entries that were answered."""
+    names = (*case.params, *case.architecture.float_inputs)
+    found = checking.differences(case, {}, ridders.everything(case, names))
+    truth = Ball().references(case).gradients
+    assert found.radius is not None
+    ratios = [0.0]
+    for name, values in found.gradients.tensors():
+        answered = np.isfinite(found.radius[name])
+        error = np.abs(values - truth[name])[answered]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios.append(float(np.nan_to_num(error / found.radius[name][answered], nan=0.0).max(initial=0.0)))
+    return max(ratios)
+
+
+@pytest.mark.parametrize("shard", range(4))
+def test_over_random_networks(shard: int) -> None:
+    source = Source(cases(EVERYTHING, dtypes=("float64",), points=4), 13)
+    for index in range(25 * shard, 25 * (shard + 1)):
+        case = source.case(index)
+        assert case is not None
+        assert worst(case) <= 1.0, f"index {index}: {case.architecture}, {case.family}"
+
+
+# Found by holding differences against the truth. In `symmetric` all logits are alike, and so are their roundings: they
+# cancel there, and nowhere beside it. In the others parameters are 1e-4 and less: a step of 1/4
+# leads to losses a thousand times as large, with errors to match.
+FOUND = sorted((Path(__file__).parent / "found").glob("*.npz"))
+
+
+@pytest.mark.parametrize("path", FOUND, ids=[path.stem for path in FOUND])
+def test_where_the_spread_of_the_loss_itself_is_too_small_a_measure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case.load(path)
+    assert worst(case) <= 0.5
+    with monkeypatch.context() as patched:
+        patched.setattr(checking, "_neighbourhood", lambda exact: bound(exact, "float64"))
+        patched.setattr(checking, "_with_slope_error", lambda found, *_errors: found)
+        assert worst(case) > 1.0, "it is what was added that keeps the promise"
+
+
+def test_all_that_were_found_are_here() -> None:
+    assert [path.stem for path in FOUND] == ["far_from_the_start", "far_from_the_start_2", "symmetric"]
