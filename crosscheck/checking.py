@@ -256,7 +256,7 @@ def differences(exact: Case, bounds: Mapping[str, Bound], ask: ridders.Ask, *, s
 
 def _neighbourhood(exact: Case) -> Bound:
     """What rounding does to loss and gradients a step away from where differences start."""
-    return bound(exact, "float64", alike=False)
+    return bound(exact, "float64", alike=False, samples=SAMPLES // 2)
 
 
 def _with_slope_error(found: Reference, *errors: Gradients) -> Reference:

@@ -137,7 +137,7 @@ def test_suspect_points_and_no_others_are_asked_again_with_more_samples(monkeypa
 def test_nothing_is_asked_again_where_nothing_is_suspect(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = spied(monkeypatch)
     check(case_of(points=4), Builtin(), BOTH)
-    assert {samples for _, samples in asked} == {SAMPLES}
+    assert {samples for _, samples in asked} == {SAMPLES, SAMPLES // 2}, "half as many for the neighbourhood"
 
 
 # Differences.

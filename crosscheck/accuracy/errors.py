@@ -44,7 +44,8 @@ def errors(off: Floats, true: Exact, z: Floats, y: Floats | None, dtype: str) ->
     said = ~np.isnan(off)
     if not said.any():
         return None
-    normal = np.where(np.abs(true.nearest) >= float(np.finfo(dtype).tiny), off, np.nan)
+    tiny = float(np.finfo(dtype).tiny)
+    normal = np.where((np.abs(true.nearest) >= tiny) & ((np.abs(z) >= tiny) | (z == 0)), off, np.nan)
     return Errors(
         points=int(said.sum()),
         worst=worst(off, z, y),

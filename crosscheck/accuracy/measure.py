@@ -12,6 +12,7 @@ from crosscheck.accuracy import errors, points
 from crosscheck.accuracy.implementations import IMPLEMENTATIONS, answer
 from crosscheck.accuracy.questions import Question, questions
 from crosscheck.accuracy.truth import Exact, truth
+from crosscheck.oracles import ball
 from crosscheck.spec.atlas import SCHEMA, Atlas, Column
 from crosscheck.spec.errors import OracleUnavailable
 from crosscheck.spec.result import Floats
@@ -87,6 +88,7 @@ def atlas(
     python-flint, UsageError for an unknown op and OracleCrashed for what a framework raises.
     """
     asked = [(question, dtype) for question in questions(ops) for dtype in dtypes]
+    _require_truth()
     columns: list[Column] = []
     for done, (question, dtype) in enumerate(asked):
         if progress is not None:
@@ -95,12 +97,19 @@ def atlas(
     return Atlas(
         schema=SCHEMA,
         version=__version__,
-        truth="ball",
+        truth=ball.Ball.name,
         seed=points.SEED,
         asked=count,
         edges=errors.EDGES,
         columns=tuple(columns),
     )
+
+
+def _require_truth() -> None:
+    try:
+        ball.Ball()
+    except OracleUnavailable as error:
+        raise OracleUnavailable(f"without certified truth there is nothing to hold anybody against: {error}") from None
 
 
 def survey(question: Question, dtype: str, count: int) -> Asked:

@@ -53,8 +53,7 @@ class Exact:
 
 
 def truth(question: Question, z: Floats, y: Floats) -> tuple[Exact, Exact]:
-    """Value and slope at each point. Raises OracleUnavailable where flint cannot be imported."""
-    ball.Ball()  # says what is lost where flint is not there
+    """Value and slope at each point. Needs flint."""
     from flint import ctx
 
     attributes = question.complete

@@ -29,8 +29,9 @@ FIRST_STEP = 0.25
 SENTINEL = (18, 23)
 # A finer difference is held to 2 σ_f / h: to reject a good cell costs a wider budget, to keep a bad one the truth.
 STRICTER = 8.0
-# What a difference of two cells says of the error of one: the other may err as much the other way.
-TRUNCATION = 2.0
+# What a difference of two cells says of the error of one: the other may err as much the other way, and twice that is
+# kept in hand (held against certified truth at 20,000 points, errors reached 1.2 times a budget with 2 here).
+TRUNCATION = 4.0
 # A second table of smaller steps, to h = 2⁻¹⁸, for what the first one left unresolved.
 FINE = (6, 17)
 # Steps for a second opinion on a suspect, down to h = 2⁻⁴⁰: slopes of 1e9 on losses of 1.
@@ -152,9 +153,11 @@ def _entries(base: Array, name: str, indices: Array, function: Function, loss_sp
     if again.any():
         D, same, spread = _central(base, name, indices[again], fine, function, loss_spread)
         mine = (sentinel[0][again], sentinel[1][again])
-        found = neville(D, same, fine, spread, mine)
-        found = _best(found, second_order(D, same, fine, spread, mine))
-        value[again], budget[again] = _best((value[again], budget[again]), _best(found, mine))
+        found, plain = neville(D, same, fine, spread, mine), second_order(D, same, fine, spread, mine)
+        first = (value[again], budget[again])
+        for finer in (found, plain):
+            first = _unless_contradicted(first, finer)
+        value[again], budget[again] = _best(first, _best(_best(found, plain), mine))
     return value, budget
 
 
@@ -169,6 +172,13 @@ def _settled(value: Floats, budget: Floats, deep: tuple[Floats, Floats]) -> Floa
     """The budget, infinite where the deep answer contradicts the value."""
     with np.errstate(invalid="ignore"):
         return np.where(np.abs(value - deep[0]) > budget + deep[1], np.inf, budget)
+
+
+def _unless_contradicted(coarse: tuple[Floats, Floats], fine: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """The coarse estimate; no estimate where smaller steps, which truncate less, contradict it."""
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(coarse[0] - fine[0]) > coarse[1] + fine[1]
+    return coarse[0], np.where(apart, np.inf, coarse[1])
 
 
 def _best(a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
@@ -258,19 +268,23 @@ def neville(
 def second_order(
     D: Floats, same: Bools, steps: Floats, loss_spread: Floats, sentinel: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
-    """Plain central differences on a ladder: |D_j - D_j+1| bounds the truncation of the smaller step."""
+    """Plain central differences on a ladder: what separates each from both of its neighbours bounds its truncation.
+
+    From one alone it may be separated by little because its truncation changes sign between them.
+    """
     best = np.zeros_like(D[0])
     budget = np.full_like(D[0], np.inf)
     noise = _noise(D, steps, loss_spread)
     with np.errstate(all="ignore"):
-        for j in range(len(steps) - 1):
-            total = TRUNCATION * np.abs(D[j] - D[j + 1]) + noise[j + 1]
-            usable = same[j] & same[j + 1] & ~(np.abs(D[j + 1] - sentinel[0]) > total + sentinel[1])
-            farther = np.abs(D[j + 2 :] - D[j + 1]) > np.abs(D[j] - D[j + 1]) + noise[j + 2 :] / STRICTER
-            usable &= ~(farther & same[j + 2 :]).any(axis=0)
+        for j in range(1, len(steps) - 1):
+            error = np.maximum(np.abs(D[j - 1] - D[j]), np.abs(D[j] - D[j + 1]))
+            total = TRUNCATION * error + noise[j]
+            usable = same[j - 1 : j + 2].all(axis=0) & ~(np.abs(D[j] - sentinel[0]) > total + sentinel[1])
+            farther = np.abs(D[j + 1 :] - D[j]) > np.abs(D[j - 1] - D[j]) + noise[j + 1 :] / STRICTER
+            usable &= ~(farther & same[j + 1 :]).any(axis=0)
             total = np.where(usable, total, np.inf)
             better = total < budget
-            best = np.where(better, D[j + 1], best)
+            best = np.where(better, D[j], best)
             budget = np.where(better, total, budget)
     return best, budget
 

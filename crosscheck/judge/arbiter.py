@@ -86,6 +86,8 @@ def arbitrate(
     status[coarse] = Status.UNINFORMATIVE
     status[coarse & _by_point(parted, status)] = Status.UNDECIDABLE
     for i, w in enumerate(witnesses):
+        if w.estimate:
+            continue  # how far it is off is told; a budget of steps that was too small accuses nobody
         alone = answered & right & (odd == NOBODY) & truth.wrong.get(w.name, np.False_)
         status[alone], odd[alone] = Status.ORACLE_DISAGREES, i
     status[answered & ~right], odd[answered & ~right] = Status.DISAGREE, ALONE

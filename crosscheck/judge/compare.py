@@ -49,7 +49,8 @@ class Party:
     """A party's values of one tensor, (P, …), and how far each may be off.
 
     The bound is infinite where the party was not asked, unless it is `always_asked`: then it is overflow.
-    `within_branch` is the bound on one side of every undecided branch, where that is another.
+    `within_branch` is the bound on one side of every undecided branch, where that is another. The bound of an
+    `estimate` is one too: it may be wrong without anybody being at fault.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Party:
     bound: Floats
     always_asked: bool = False
     within_branch: Floats | None = None
+    estimate: bool = False
 
     @property
     def answers(self) -> Bools:

@@ -157,7 +157,8 @@ def _witness(name: str, reference: Reference, bounds: Mapping[str, Bound], tenso
     if reference.radius is not None:
         radius = _of(reference.radius, tensor)
         wide, held = wide + radius, held + radius
-    return Party(name, values, wide, always_asked=reference.radius is None, within_branch=held)
+    estimate = reference.rigour is Rigour.ESTIMATED
+    return Party(name, values, wide, always_asked=reference.radius is None, within_branch=held, estimate=estimate)
 
 
 def _forward(

@@ -73,7 +73,7 @@ def _lines(file: AtlasFile) -> Iterator[str]:
     yield from (f"  ! {reason}" for reason in accuracy.missing(found))
     for dtype in found.dtypes:
         yield ""
-        yield f"{dtype}: largest errors, in ulps of the certified number, of results that are normal numbers"
+        yield f"{dtype}: largest errors, in ulps of the certified number, where z and result are normal numbers"
         yield from _table(found, dtype)
     yield ""
     yield from _lost(found)

@@ -29,8 +29,8 @@ class Worst(Record, frozen=True):
 
 
 class Errors(Record, frozen=True):
-    """Over the points that were used: the largest error and the median; and the largest where the true number is a
-    normal one of the dtype, because many flush what is smaller to zero."""
+    """Over the points that were used: the largest error and the median; and the largest where z and the true
+    number are normal ones of the dtype, because many flush what is smaller to zero."""
 
     points: int
     worst: Worst

@@ -117,17 +117,17 @@ class Rounding:
             # Where a subnormal is flushed one rounding is as large as itself; the spread is scaled back afterwards.
             whole = np.broadcast_to(self.format.underflow(values) / self.format.scale, noisy.shape)
             noisy = np.where(tiny, noisy + whole * self.xi(values), noisy)
-        return Rounded(self._overflown(noisy), self)
+        if (np.abs(noisy) <= self.format.largest / 2.0).all():
+            return Rounded(noisy, self)
+        return Rounded(self._overflown(np.where(np.isinf(values), values, noisy)), self)
 
     def _overflown(self, noisy: Floats) -> Floats:
-        """Infinite beyond the largest number of the format, and where it cannot be told from that at this rounding."""
-        size = np.abs(noisy)
-        if not (size > self.format.largest / 2.0).any():
-            return noisy
-        size = size / self.format.largest
+        """Infinite beyond the largest number of the format; now and then, where it cannot be told from that."""
+        size = np.abs(noisy) / self.format.largest
         centre = size.mean(axis=0)
         spread = np.sqrt(np.square(size - centre).mean(axis=0)) * self.format.scale
-        over = (size > 1.0) | (centre + MULTIPLE * spread > 1.0)
+        open_ = centre + MULTIPLE * spread > 1.0
+        over = (size > 1.0) | (open_ & self._coins(open_.shape))
         return np.where(over, np.copysign(np.inf, noisy), noisy)
 
     def summed(self, S: Floats, s: Floats, sizes: Floats, unit: Floats) -> Floats:

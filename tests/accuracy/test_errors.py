@@ -39,10 +39,10 @@ def test_what_float32_cannot_hold_is_left_out() -> None:
 
 
 def test_largest_and_median_and_the_largest_of_normal_results() -> None:
-    off, z = np.array([1.0, 9.0, 2.0, np.nan]), np.array([-1.0, 5.0, 7.0, 8.0])
-    found = errors.errors(off, exact(1.0, 1e-310, 1.0, np.nan), z, None, "float64")
+    off, z = np.array([1.0, 9.0, 2.0, np.nan, 8.0]), np.array([-1.0, 5.0, 7.0, 8.0, 1e-310])
+    found = errors.errors(off, exact(1.0, 1e-310, 1.0, np.nan, 1.0), z, None, "float64")
     assert found is not None
-    assert (found.points, found.median) == (3, 2.0)
+    assert (found.points, found.median) == (4, 5.0)
     assert (found.worst.error, found.worst.at, found.worst.target) == (9.0, 5.0, None)
     assert found.normal is not None
     assert (found.normal.error, found.normal.at) == (2.0, 7.0)

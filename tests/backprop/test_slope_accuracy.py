@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from decimal import Context, Decimal, localcontext
 from functools import partial
 from typing import Any
 
@@ -110,6 +112,25 @@ def scattered(dtype: str, count: int = 2000) -> Floats:
         ]
     ).astype(dtype)
     return np.unique(z[z != 0])
+
+
+@pytest.mark.parametrize("op", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("z", [[40.0, 0.0, -3.0], [700.0, 0.0, 1.0], [0.25, 0.25, -1.0], [1e308, -1e308, 0.0]])
+def test_softmax_loses_no_digits_where_one_has_it_all(op: str, z: list[float]) -> None:
+    """Every entry of ∂a_j/∂z_k, by decimal arithmetic."""
+    found = np.array(z)
+    row = activations.ROWS[op]
+    with np.errstate(all="ignore"):
+        a = row.f(found, axis=-1)
+        slopes = [row.dz(found, a, da, axis=-1) for da in np.eye(3)]
+    with localcontext(Context(prec=1000)):
+        e = [(Decimal(v) - Decimal(max(z))).exp() for v in z]
+        p = [v / sum(e) for v in e]
+        rest = [sum(e[j] for j in range(3) if j != k) / sum(e) for k in range(3)]
+        for j, k in itertools.product(range(3), repeat=2):
+            true = rest[j] if j == k else -p[k]
+            true = true * p[j] if op == "softmax" else true
+            assert abs(Decimal(float(slopes[j][k])) - true) <= 6 * Decimal(float(np.spacing(abs(float(true)))))
 
 
 def test_the_table_of_the_tail_is_what_its_script_makes() -> None:

@@ -29,6 +29,7 @@ from crosscheck import session  # noqa: E402
 from crosscheck.checking import Witnesses, check  # noqa: E402
 from crosscheck.judge.compare import Status, TensorJudgement, resolved  # noqa: E402
 from crosscheck.judge.verdict import Judgement  # noqa: E402
+from crosscheck.oracles.ball import Ball  # noqa: E402
 from crosscheck.oracles.jax_grad import JaxGrad  # noqa: E402
 from crosscheck.oracles.torch_autograd import TorchAutograd  # noqa: E402
 from crosscheck.spec.case import Case  # noqa: E402
@@ -137,7 +138,7 @@ def largest(judgement: Judgement, signal: Floats) -> Floats:
 def measure(networks: int, seed: int) -> tuple[dict[str, Counter[str]], list[Outcome]]:
     """Entries by family and reason, and the outcome of one planted error a network."""
     settings = session.Settings(Builtin(), seed=seed, examples=networks)
-    witnesses = Witnesses((TorchAutograd(), JaxGrad()))
+    witnesses = Witnesses((Ball(), TorchAutograd(), JaxGrad()))
     source = Source(session.strategy(settings)[0], seed)
     generator = np.random.default_rng(seed)
     families: dict[str, Counter[str]] = defaultdict(Counter)

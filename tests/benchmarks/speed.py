@@ -45,6 +45,7 @@ def hunted(networks: int) -> dict[str, Any]:
     """Milliseconds of each network, wall and processor, and the seconds of each part up to and after STEADY."""
     from crosscheck import session
     from crosscheck.checking import Witnesses
+    from crosscheck.oracles.ball import Ball
     from crosscheck.oracles.jax_grad import JaxGrad
     from crosscheck.oracles.torch_autograd import TorchAutograd
     from crosscheck.search import Hunt, Limits, hunt
@@ -52,7 +53,7 @@ def hunted(networks: int) -> dict[str, Any]:
     from crosscheck.subjects.builtin import Builtin
 
     settings = session.Settings(Builtin(), seed=SEED, examples=networks, points=POINTS)
-    witnesses = Witnesses((TorchAutograd(), JaxGrad()))
+    witnesses = Witnesses((Ball(), TorchAutograd(), JaxGrad()))
     source = Source(session.strategy(settings)[0], SEED)
     ready = time.perf_counter()
     wall, processor, parts = [ready], [time.process_time()], {}

@@ -52,11 +52,12 @@ def test_where_the_spread_of_the_loss_itself_is_too_small_a_measure(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = Case.load(path)
-    assert worst(case) <= 0.5
+    assert worst(case) <= 0.25
     with monkeypatch.context() as patched:
         patched.setattr(checking, "_neighbourhood", lambda exact: bound(exact, "float64"))
         patched.setattr(checking, "_with_slope_error", lambda found, *_errors: found)
-        assert worst(case) > 1.0, "it is what was added that keeps the promise"
+        # Twice this was the error over the budget before truncation was doubled too.
+        assert worst(case) > 0.5, "it is what was added that keeps the promise"
 
 
 def test_all_that_were_found_are_here() -> None:

@@ -82,6 +82,18 @@ def test_what_becomes_of_a_certified_entry(name: str) -> None:
     assert (Status(int(found.status.item())), int(found.odd_one_out.item())) == (row.status, row.odd)
 
 
+def test_an_estimate_that_misses_its_budget_is_told_and_accuses_nobody() -> None:
+    subject = party("subject", 1.0)
+    estimate = Party("differences", np.array([[1.1]]), np.array([[BOUND]]), estimate=True)
+    witnesses = (party("ball", (1.0, 1e-16)), estimate)
+    around = {"parted": np.array([False]), "point_scale": np.array([1.0])}
+    found = arbitrate(compare("w", subject, witnesses, **around), subject, witnesses, "ball", **around)
+    assert (found.status.item(), found.odd_one_out.item()) == (AGREE, NOBODY)
+    assert found.truth is not None
+    assert found.truth.wrong["differences"].item()
+    assert found.truth.errors["differences"].item() == pytest.approx(0.1)
+
+
 def test_where_nothing_is_proved_the_vote_stands() -> None:
     row = Row(1.1, (0.0, inf), (1.0, 1.0), DISAGREE, ALONE)
     found = settled(row)

@@ -189,6 +189,12 @@ def test_overflow_is_counted_beside_undecidable() -> None:
     assert meaning == "1 hangs on a kink or a tie; 1 overflows: the value, or one on its way, is beyond the dtype"
 
 
+def test_the_rows_called_informative_add_up_to_the_share_above_the_fold() -> None:
+    entries = replace(RUN.entries, informative=900_000, disagreeing=75_508)
+    rows = [kind.number for kind in resolution.kinds(entries) if kind.name.startswith("informative, ")]
+    assert sum(rows) == entries.resolved
+
+
 def test_the_warnings_tell_a_kink_from_an_overflow() -> None:
     assert [text for text in verdict.warnings(RUN) if "entr" in text] == [
         "20 entries are undecidable (a kink or a tie) in cases that do not aim at kinks.",

@@ -188,7 +188,7 @@ def figure(worst: Worst | None, digits: int = 5) -> Figure:
 
 
 def shown(errors: Errors | None) -> Worst | None:
-    """The largest error of results that are normal numbers, of all where there is none such."""
+    """The largest error where z and the result are normal numbers, of all where there is none such."""
     return None if errors is None else errors.normal or errors.worst
 
 

@@ -51,16 +51,22 @@ class Histogram:
 MEANINGS = {
     "informative": "a bug of the size of the resolution would certainly have been seen, and none was",
     "uninformative": "agrees, but the bound is too wide for that to mean anything",
-    "undecidable": "hangs on a kink, a tie or an overflow",
-    "disagreeing": "differs by more than its bound: the subject's fault, or a witness's",
+    "undecidable": "hangs on a kink or a tie",
+    "disagreeing": "differs by more than its bound: the subject's fault, a witness's, or that of the bound",
     "not_compared": "the subject returned no gradient of them, or no witness was asked",
+}
+# Whoever differs informs too: elsewhere the report calls both of these informative (Entries.resolved).
+NAMES = {
+    "informative": "informative, agree",
+    "disagreeing": "informative, differ",
+    "not_compared": "not compared",
 }
 
 
 def kinds(entries: Entries) -> tuple[Kind, ...]:
     """The parts of the compared entries, and what was not compared beside them (no share of them)."""
     return tuple(
-        Kind(name.replace("_", " "), getattr(entries, name), _share(entries, name), _meaning(entries, name))
+        Kind(NAMES.get(name, name), getattr(entries, name), _share(entries, name), _meaning(entries, name))
         for name in MEANINGS
     )
 
