@@ -54,7 +54,7 @@ def exit_for(
         _undecided(entries),
         _unmet(thresholds),
     )
-    return next((found for found in rules if found), _agree(counts))
+    return next((found for found in rules if found), _agree(counts, entries))
 
 
 def by_verdict(verdicts: Mapping[str, int]) -> dict[Verdict, int]:
@@ -124,10 +124,11 @@ def _unmet(thresholds: Iterable[Threshold]) -> Exit | None:
     return Exit(code=UNMET, reason=f"gate not met: {'; '.join(unmet)}") if unmet else None
 
 
-def _agree(counts: Mapping[Verdict, int]) -> Exit:
+def _agree(counts: Mapping[Verdict, int], entries: Entries) -> Exit:
     odd = counts[Verdict.ORACLE_DISAGREES]
     if odd:
-        return Exit(code=AGREE, reason=f"the subject agrees; in {odd:,} cases an oracle disagrees with the others")
+        off = "is off the certified truth" if entries.certified else "disagrees with the others"
+        return Exit(code=AGREE, reason=f"the subject agrees; in {odd:,} case{'s' * (odd != 1)} an oracle {off}")
     return Exit(code=AGREE, reason="everything that was verified agrees")
 
 

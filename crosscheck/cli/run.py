@@ -173,18 +173,7 @@ def _print(outcome: Outcome, page: str | None, folder: Path, options: dict[str, 
         text = terminal.render(outcome.run_file, width=width, color=color, report=page, folder=str(folder))
         click.echo(text, nl=False, color=color)
     if options["verbose"]:
-        _print_more(outcome)
-
-
-def _print_more(outcome: Outcome) -> None:
-    run, measured = outcome.run_file.run, outcome.run_file.measured
-    for title, pairs in (
-        ("settings", run.settings),
-        ("verdicts", run.verdicts),
-        ("seconds", {k: round(v, 3) for k, v in measured.seconds_by_part.items()}),
-        ("versions", measured.versions),
-    ):
-        click.echo(f"{title:<9} " + " · ".join(f"{k} {v}" for k, v in pairs.items()))
+        click.echo(terminal.details(outcome.run_file, width=width), nl=False)
 
 
 @contextmanager

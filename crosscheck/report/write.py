@@ -50,16 +50,8 @@ def write(run_file: RunFile, format_name: str, *, folder: Path, path: Path | Non
 def _page(run_file: RunFile, folder: Path, target: Path) -> bytes:
     """The page, with what stands beside the runs in the folder of reports."""
     reports = Path(os.path.normpath(folder / ".."))
-    accuracy, power = _read(reports / ACCURACY, _atlas), _read(reports / POWER, PowerFile.load)
+    accuracy, power = _read(reports / ACCURACY, AtlasFile.load), _read(reports / POWER, PowerFile.load)
     return html.render(run_file, folder=_seen(folder, target), accuracy=accuracy, power=power).encode()
-
-
-def _atlas(path: Path) -> AtlasFile:
-    """An atlas that has an axis to draw on."""
-    found = AtlasFile.load(path)
-    if sum(edge > 0 for edge in found.atlas.edges) < 2:
-        raise SpecError(f"{path}: atlas.edges must hold two positive numbers, between which errors are drawn")
-    return found
 
 
 def _read(path: Path, load: Callable[[Path], T]) -> T | str | None:

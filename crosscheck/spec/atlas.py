@@ -127,6 +127,8 @@ class AtlasFile(Record, frozen=True):
 def _check(atlas: Atlas, place: str) -> None:
     if list(atlas.edges) != sorted(set(atlas.edges)):
         raise SpecError(f"{place}: atlas.edges must ascend")
+    if sum(edge > 0 for edge in atlas.edges) < 2:
+        raise SpecError(f"{place}: atlas.edges must hold two positive numbers, between which errors are drawn")
     for i, column in enumerate(atlas.columns):
         if column.curve and len(column.curve) != len(atlas.edges) - 1:
             raise SpecError(

@@ -132,7 +132,7 @@ class Tally:
             pair = self.pairs.setdefault(("subject", witness), PairTally())
             values, bounds = tensor.values[witness], tensor.bounds[witness]
             if tensor.truth is not None and witness == tensor.truth.name:
-                bounds = np.where(tensor.truth.answered, tensor.truth.bounds["subject"], np.inf)
+                bounds = _of_numbers(tensor, "subject")
             pair.add(errors, bounds, values, informative, 2 * unit)
         if tensor.truth is not None:
             self.certified_entries += int(np.count_nonzero(tensor.truth.answered))
@@ -160,7 +160,7 @@ class Tally:
                 for tensor in judgement.tensors.values():
                     allowed = tensor.own_bounds[a] + tensor.own_bounds[b]
                     if tensor.truth is not None and a == tensor.truth.name:
-                        allowed = np.where(tensor.truth.answered, tensor.truth.bounds[b], np.inf)
+                        allowed = _of_numbers(tensor, b)
                     values = tensor.values[a], tensor.values[b]
                     informative = np.isin(tensor.status, INFORMATIVE)
                     pair.add(difference(*values), allowed, values[0], informative, 2.0**-52)
@@ -257,6 +257,19 @@ class Tally:
             depths=dict(sorted(self.depths.items(), key=lambda item: int(item[0]))),
             never_compared=tuple(f"{op}.{role}" for op, r in roles.items() for role, n in r.items() if not n),
         )
+
+
+def _of_numbers(tensor: TensorJudgement, party: str) -> Floats:
+    """The party's bounds against the truth where that is a number; infinite where it is not known, or is a hull.
+
+    From a hull there is no distance to speak of: its middle is nobody's value.
+    """
+    truth = tensor.truth
+    if truth is None:
+        raise ValueError("there is no truth to be held against")
+    radius = tensor.own_bounds[truth.name]
+    number = truth.answered & ((2.0 * radius < truth.bounds[party]) | (radius == 0))
+    return np.where(number, truth.bounds[party], np.inf)
 
 
 def _resolution(bins: Mapping[int, int], dtype: str, party: str) -> Resolution:
