@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from crosscheck.spec import Architecture, Case, Gradients, Point, Subject, parse, to_text
+from crosscheck.spec.dtypes import is_floating
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.space import Space
@@ -100,7 +101,7 @@ def as_callable(subject: Subject) -> Callable[[Architecture, Point], tuple[float
     def backprop(architecture: Architecture, point: Point) -> tuple[float, dict[str, np.ndarray]]:
         params = {k: a[np.newaxis] for k, a in point.params.items()}
         inputs = {k: a[np.newaxis] for k, a in point.inputs.items()}
-        floats = [a.dtype.name for a in (*params.values(), *inputs.values()) if a.dtype.kind == "f"]
+        floats = [a.dtype.name for a in (*params.values(), *inputs.values()) if is_floating(a.dtype)]
         case = Case(architecture, params, inputs, point.targets[np.newaxis], floats[0])
         found = subject.gradients(case)
         return float(found.loss[0]), {name: a[0].copy() for name, a in found.tensors()}

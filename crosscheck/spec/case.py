@@ -103,7 +103,9 @@ class Case:
             raise SpecError(f"case: {place} is {found}, must be an array of {wanted}")
         if array.shape != (points, *shape):
             raise SpecError(f"case: {place} has shape {array.shape}, must have {(points, *shape)}")
-        if is_floating(wanted) and not np.isfinite(array).all():
+        with np.errstate(invalid="ignore"):  # a signalling NaN of bfloat16 would warn
+            finite = not is_floating(wanted) or np.isfinite(array).all()
+        if not finite:
             raise SpecError(f"case: {place} holds NaN or infinity; the numbers of a case are finite")
         copy = np.array(array, order="C")
         copy.flags.writeable = False
@@ -130,11 +132,11 @@ class Case:
         return int(self.targets.shape[0])
 
     def point(self, index: int) -> Point:
-        """Point `index` with fresh, writable copies of its arrays."""
+        """Point `index` with fresh, writable copies of its arrays; what has no axis of its own is a 0-d array."""
         return Point(
-            params={k: a[index].copy() for k, a in self.params.items()},
-            inputs={k: a[index].copy() for k, a in self.inputs.items()},
-            targets=self.targets[index].copy(),
+            params={k: np.array(a[index]) for k, a in self.params.items()},
+            inputs={k: np.array(a[index]) for k, a in self.inputs.items()},
+            targets=np.array(self.targets[index]),
         )
 
     def take(self, indices: list[int]) -> Case:

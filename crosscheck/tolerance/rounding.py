@@ -122,12 +122,15 @@ class Rounding:
         return Rounded(self._overflown(np.where(np.isinf(values), values, noisy)), self)
 
     def _overflown(self, noisy: Floats) -> Floats:
-        """Infinite beyond the largest number of the format; now and then, where it cannot be told from that."""
+        """Infinite beyond the largest number of the format, and where it cannot be told from that.
+
+        In every other sample only: whoever computes in a wider format on the way does not overflow.
+        """
         size = np.abs(noisy) / self.format.largest
         centre = size.mean(axis=0)
         spread = np.sqrt(np.square(size - centre).mean(axis=0)) * self.format.scale
-        open_ = centre + MULTIPLE * spread > 1.0
-        over = (size > 1.0) | (open_ & self._coins(open_.shape))
+        over = (size > 1.0) | (centre + MULTIPLE * spread > 1.0)
+        over[::2] = False
         return np.where(over, np.copysign(np.inf, noisy), noisy)
 
     def summed(self, S: Floats, s: Floats, sizes: Floats, unit: Floats) -> Floats:

@@ -129,14 +129,21 @@ SMOOTH: dict[str, Textbook] = {
 # fmt: on
 
 
-def _softmax(z: Array, axis: int) -> Array:
-    e = np.exp(z - z.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
+def _shifted_log_softmax(z: Array, axis: int) -> Array:
+    d = z - z.max(axis=axis, keepdims=True)
+    return d - np.log(np.exp(d).sum(axis=axis, keepdims=True))
 
 
 def _log_softmax(z: Array, axis: int) -> Array:
-    d = z - z.max(axis=axis, keepdims=True)
-    return d - np.log(np.exp(d).sum(axis=axis, keepdims=True))
+    """z - logsumexp z: many add the maximum back before they subtract, and lose its last digit in all classes."""
+    m = z.max(axis=axis, keepdims=True)
+    d = z - m
+    total = np.log(np.exp(d).sum(axis=axis, keepdims=True))
+    return d - with_noise(total, abs(_values(m)), m)
+
+
+def _softmax(z: Array, axis: int) -> Array:
+    return np.exp(_log_softmax(z, axis))
 
 
 VECTORS: dict[str, Activation] = {
@@ -290,7 +297,7 @@ def _sound_bce(z: Array, y: Array) -> Array:
 
 
 def _sound_cross_entropy(z: Array, y: Array, targets: str) -> Array:
-    return -(_one_hot(z, y, targets) * _log_softmax(z, -1)).sum(axis=-1)
+    return -(_one_hot(z, y, targets) * _shifted_log_softmax(z, -1)).sum(axis=-1)
 
 
 # The losses as the sound forward computes them, without what others may lose in p: for its own differences.

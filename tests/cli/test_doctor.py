@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from crosscheck import session
 from crosscheck.cli import run_group
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.spec import Case, Reference
+from crosscheck.spec.dtypes import DTYPES
 from crosscheck.spec.errors import OracleUnavailable
 from crosscheck.subjects import named
 from crosscheck.subjects.builtin import Builtin
@@ -44,6 +46,19 @@ def test_what_works_and_what_is_missing_is_said(capsys: pytest.CaptureFixture[st
     assert "  jax           missing: oracle jax: jax cannot be imported here; install crosscheck[jax]" in said
     assert f"  builtin       works, {len(Builtin().supports)} operations" in said
     assert any(line.startswith("  numpy  ") for line in said)
+
+
+def test_the_dtypes_that_work_here_are_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_group(["doctor"]) == 0
+    assert [f"  {name:<14}works" for name in DTYPES] == lines(capsys)[-4:]
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    assert run_group(["doctor"]) == 0
+    *known, last = lines(capsys)[-4:]
+    assert known == [f"  {name:<14}works" for name in DTYPES[:3]]
+    assert last.startswith("  bfloat16      missing: dtypes: bfloat16 is no dtype of NumPy's own and needs the package")
+    assert last.endswith("install it with pip install 'crosscheck[half]'")
 
 
 def test_with_no_framework_the_doctor_exits_5(

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosscheck.spec import Case, SpecError
+from crosscheck.spec.dtypes import DTYPES
 from crosscheck.strategies.cases import cases
 from crosscheck.strategies.space import EVERYTHING
 
@@ -38,7 +39,7 @@ def zipped(content: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-@given(cases(EVERYTHING, dtypes=("float64", "float32"), points=2))
+@given(cases(EVERYTHING, dtypes=DTYPES, points=2))
 def test_a_case_comes_back_bit_by_bit(case: Case) -> None:
     again = Case.from_bytes(case.to_bytes())
     assert again.key == case.key
@@ -77,6 +78,36 @@ def test_it_is_an_npz_that_numpy_alone_can_read() -> None:
         header = json.loads(archive["header"].tobytes())
     assert header["format"] == "crosscheck-case-1"
     assert header["architecture"] == json.loads(CASE.architecture.to_json())
+
+
+def test_a_file_holds_the_bits_of_bfloat16_and_its_header_says_so() -> None:
+    case = case_of("x[3] -> sse", dtype="bfloat16")
+    with np.load(io.BytesIO(case.to_bytes()), allow_pickle=False) as archive:
+        assert archive["input:x"].dtype == np.dtype("<u2")
+        header = json.loads(archive["header"].tobytes())
+        np.testing.assert_array_equal(archive["input:x"].view(case.inputs["x"].dtype), case.inputs["x"])
+    assert header["dtype"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("written", "claimed", "message"),
+    [
+        ("bfloat16", "float64", "case: input 'x' is uint16, must be an array of float64"),
+        ("bfloat16", "float16", "case: input 'x' is uint16, must be an array of float16"),
+        ("float16", "bfloat16", "case: input 'x' is float16, must be an array of bfloat16"),
+        ("float32", "bfloat16", "case: input 'x' is float32, must be an array of bfloat16"),
+    ],
+)
+def test_numbers_are_not_read_as_another_dtype_than_they_were_written_in(
+    written: str, claimed: str, message: str
+) -> None:
+    content = members(case_of("x[3] -> sse", dtype=written).to_bytes())
+    array = content["header.npy"].partition(b"\n")[2].replace(written.encode(), claimed.encode())
+    header = io.BytesIO()
+    np.lib.format.write_array(header, np.frombuffer(array, np.uint8))
+    with pytest.raises(SpecError) as error:
+        Case.from_bytes(zipped(content | {"header.npy": header.getvalue()}))
+    assert str(error.value) == f"case: {message}"
 
 
 class Trap:

@@ -7,7 +7,9 @@ import pytest
 from builders import case_of
 
 from crosscheck.backprop import network
-from crosscheck.strategies.values import FAMILIES, MILD, make_case
+from crosscheck.spec.dtypes import HALF
+from crosscheck.strategies.values import FAMILIES, IN_FLOAT16, MILD, family_in, make_case
+from crosscheck.subjects.builtin import Builtin
 
 NET = "x[3,4] -> dense(5) -> tanh -> dense(2) -> cotangent"
 
@@ -73,6 +75,31 @@ def test_float32_numbers_are_the_rounded_float64_ones() -> None:
     for key, array in double.params.items():
         assert single.params[key].dtype == np.float32
         assert (single.params[key] == array.astype(np.float32)).all()
+
+
+def test_float16_numbers_are_drawn_on_its_own_scale() -> None:
+    """Finite everywhere; in the families that go far, neither all lost in overflow nor in underflow."""
+    for family in FAMILIES:
+        case = case_of(NET, family=family, points=40, dtype="float16")
+        loss = Builtin().gradients(case).loss.astype(np.float64)
+        assert np.isfinite(loss).mean() > 0.9, family
+        assert np.count_nonzero(loss) > 30, family
+    assert set(IN_FLOAT16) <= set(FAMILIES)
+    assert abs(numbers("saturating", dtype="float16")).max() > 16, "a sigmoid's slope is lost from 8 on"
+    assert abs(numbers("tiny", dtype="float16")).max() < 0.1
+
+
+def test_bfloat16_has_the_range_of_float32_and_its_draws() -> None:
+    for family in FAMILIES:
+        assert family_in(family, "bfloat16") is family_in(family, "float32") is FAMILIES[family]
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_kinks_and_ties_are_hit_exactly_in_16_bits(dtype: str) -> None:
+    for family in ("dyadic", "integers", "ones"):
+        exact, rounded = case_of(NET, family=family), case_of(NET, family=family, dtype=dtype)
+        assert all((rounded.params[k].astype(np.float64) == a).all() for k, a in exact.params.items())
+        assert (rounded.targets.astype(np.float64) == exact.targets).all()
 
 
 # Targets.

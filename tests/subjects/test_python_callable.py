@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import case_of
 
 from crosscheck.spec import OPS, Architecture, Case, ContractBroken, HasLoss, Point, Subject, parse
+from crosscheck.subjects.builtin import Builtin
 from crosscheck.subjects.python_callable import PythonCallable
 
 ARCHITECTURE = parse("x[2,3] -> dense(2) -> sse")
@@ -50,7 +52,7 @@ def test_it_is_a_subject_with_a_loss_of_its_own() -> None:
     assert PythonCallable(right, name="mine").name == "mine"
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
 def test_points_are_stacked(dtype: str) -> None:
     asked = case(dtype=dtype)
     found = PythonCallable(right).gradients(asked)
@@ -62,6 +64,30 @@ def test_points_are_stacked(dtype: str) -> None:
             assert np.array_equal(found[name][index], gradient)
     assert np.array_equal(PythonCallable(right).loss(asked), found.loss)
     assert found.loss.dtype == np.float64
+
+
+def in_the_dtype_of_x(architecture: Architecture, point: Point) -> Any:
+    """Beside bfloat16, NumPy's plain numbers and products of matrices make float32."""
+    loss, gradients = right(architecture, point)
+    return loss.astype(point.inputs["x"].dtype), {k: g.astype(point.inputs["x"].dtype) for k, g in gradients.items()}
+
+
+def test_a_callable_gets_bfloat16_and_answers_in_it() -> None:
+    asked = case().astype("bfloat16")
+    found = PythonCallable(in_the_dtype_of_x).gradients(asked)
+    assert found["0.weight"].dtype == found["x"].dtype == asked.targets.dtype
+    assert found.loss.dtype == np.float64
+    loss, gradients = in_the_dtype_of_x(ARCHITECTURE, asked.point(0))
+    assert (found.loss[0], found["x"][0].tobytes()) == (float(loss), gradients["x"].tobytes())
+
+
+def test_an_answer_in_another_dtype_than_bfloat16_is_refused() -> None:
+    with pytest.raises(ContractBroken) as caught:
+        PythonCallable(right).gradients(case().astype("bfloat16"))
+    assert caught.value.rule == "dtype"
+    assert str(caught.value) == (
+        "subject returned 0.weight of dtype float32; node 0 (dense) needs bfloat16, the dtype of the case"
+    )
 
 
 def test_each_point_is_one_call_and_the_first_one_two() -> None:
@@ -233,3 +259,21 @@ def test_an_input_gradient_at_some_points_only_is_a_breach(bare: tuple[int, ...]
 def test_a_breach_while_only_the_loss_is_asked() -> None:
     with pytest.raises(ContractBroken, match="subject returned None; an answer is"):
         PythonCallable(lambda architecture, point: None).loss(case())
+
+
+def test_one_class_for_one_sample_is_an_array_without_axes_and_nobody_is_accused_of_changing_it() -> None:
+    case = case_of("x[4] -> dense(3) -> softmax_cross_entropy", points=2)
+    asked = []
+
+    def backprop(_architecture: Architecture, point: Point) -> tuple[float, dict[str, np.ndarray]]:
+        asked.append(point.targets)
+        z = point.params["0.weight"] @ point.inputs["x"] + point.params["0.bias"]
+        p = np.exp(z - z.max())
+        p /= p.sum()
+        d = p.copy()
+        d[int(point.targets)] -= 1.0
+        return -float(np.log(p[int(point.targets)])), {"0.weight": np.outer(d, point.inputs["x"]), "0.bias": d}
+
+    found = PythonCallable(backprop).gradients(case)
+    assert all(isinstance(y, np.ndarray) and y.shape == () for y in asked)
+    np.testing.assert_allclose(found.by_param["0.bias"], Builtin().gradients(case).by_param["0.bias"], rtol=1e-12)

@@ -11,6 +11,7 @@ import pytest
 
 from crosscheck.oracles import torch_autograd
 from crosscheck.spec import Case, HasLoss, SpecError, Subject, parse
+from crosscheck.spec.dtypes import HALF
 from crosscheck.spec.errors import UsageError
 from crosscheck.subjects import sklearn_mlp
 from crosscheck.subjects.sklearn_mlp import RECIPES, Recipe, SklearnMLP
@@ -192,6 +193,14 @@ def test_targets_that_fit_never_hands_over_are_refused() -> None:
         SklearnMLP().gradients(soft)
     rule = "but MLPClassifier, two classes, is fitted to 0 and 1 alone"
     assert str(caught.value) == f"subject sklearn-mlp: the targets hold 0.25, {rule}"
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_it_is_not_asked_in_16_bits(dtype: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        SklearnMLP().gradients(case_of(RECIPES[0], 1).astype(dtype))
+    rule = "scikit-learn computes in float64 and float32 alone"
+    assert str(caught.value) == f"subject sklearn-mlp: {rule}, the case is in {dtype}"
 
 
 @pytest.mark.parametrize(("dtype", "clipped"), [("float64", 36.04365338911715), ("float32", 15.942385152878742)])

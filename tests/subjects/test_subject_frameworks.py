@@ -10,6 +10,7 @@ import pytest
 
 from crosscheck.oracles import jax_grad, torch_autograd
 from crosscheck.spec import OPS, Case, ContractBroken, Gap, HasLoss, Subject, parse
+from crosscheck.spec.dtypes import DTYPES, dtype_named
 from crosscheck.spec.errors import OracleCrashed, OracleUnavailable
 from crosscheck.spec.result import Gradients
 from crosscheck.subjects import frameworks
@@ -25,6 +26,7 @@ BOTH = pytest.mark.parametrize(
 
 def case(dtype: str) -> Case:
     rng = np.random.default_rng(7)
+    dtype_named(dtype, "test")  # from here on NumPy knows bfloat16
     architecture = parse(TEXT)
     params = {k: rng.normal(size=(2, *s)).astype(dtype) for k, s in architecture.param_shapes.items()}
     return Case(architecture, params, {"x": rng.normal(size=(2, 2, 3)).astype(dtype)}, np.ones((2, 2, 2), dtype), dtype)
@@ -41,11 +43,12 @@ def test_it_is_a_subject_with_its_own_error_constants(
 
 
 @BOTH
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_it_answers_in_the_dtype_of_the_case(
     made: Callable[[], Framework], name: str, witness: Callable[[Case, str], Gradients], dtype: str
 ) -> None:
     found, asked = made().gradients(case(dtype)), witness(case(dtype), dtype)
+    assert found.loss.dtype == dtype
     assert found.loss.tobytes() == asked.loss.tobytes()
     for key, gradient in found.tensors():
         assert gradient.dtype == dtype

@@ -14,6 +14,7 @@ from crosscheck.backprop import network
 from crosscheck.spec import parse
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.values import make_case
+from crosscheck.tolerance.formats import FORMATS
 from crosscheck.tolerance.rounding import COMPARISONS, ELEMENTARY, Rounded, Rounding
 from crosscheck.tolerance.rows import rows
 
@@ -136,14 +137,69 @@ def test_another_key_rounds_otherwise_and_the_same_key_alike() -> None:
     assert (one != other).all()
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", FORMATS)
 def test_overflow_is_that_of_the_format(dtype: str) -> None:
-    large = float(np.finfo(dtype).max)
+    """In every other sample: a wider format on the way does not overflow."""
+    large = FORMATS[dtype].largest
     with np.errstate(all="ignore"):
-        beyond, below, within = (rounded([large], dtype) * factor for factor in (1.5, -1.5, 0.5))
-    assert not np.isfinite(beyond.data).any()
-    assert not np.isfinite(below.data).any()
-    assert np.isfinite(within.data).all()
+        beyond, below, within = ((rounded([large], dtype) * factor).data for factor in (1.5, -1.5, 0.5))
+    assert (beyond[1::2] == np.inf).all()
+    assert (below[1::2] == -np.inf).all()
+    assert np.isfinite(within).all()
+    if dtype != "float64":
+        assert np.isfinite(beyond[::2]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_what_cannot_be_told_from_overflow_overflows_in_some_samples(dtype: str) -> None:
+    near = (rounded([FORMATS[dtype].largest * (1 - 4 * FORMATS[dtype].unit)], dtype) * 1.0).data
+    assert not np.isfinite(near[1::2]).any()
+    assert np.isfinite(near[::2]).all()
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_a_sum_overflows_where_some_order_of_its_terms_does(dtype: str) -> None:
+    half = FORMATS[dtype].largest / 2.0
+    cancelling, small = [half, half, half, -half, -half, -half], [half / 8, half / 8, -half / 8]
+    with np.errstate(all="ignore"):
+        for row, fine in ((cancelling, False), (small, True)):
+            assert np.isfinite(rounded(row, dtype).sum(axis=-1).data).all() == fine
+            product = np.matmul(rounded([row], dtype), rounded([[1.0]] * len(row), dtype)).data
+            assert np.isfinite(product).all() == fine
+
+
+def test_infinity_goes_on_as_itself() -> None:
+    """exp(-z) overflows float16 at z = -12, and 1 / (1 + ∞) is 0: half of the samples of a sigmoid are."""
+    with np.errstate(all="ignore"):
+        found = (1.0 / (1.0 + np.exp(-rounded([-12.0], "float16")))).data
+    assert (np.abs(found[1::2]) <= FORMATS["float16"].smallest).all()
+    np.testing.assert_allclose(found[::2], 6.144e-6, rtol=0.1)
+
+
+def test_a_lost_phase_has_no_value() -> None:
+    """Neither does what is decided by it: both sides are taken."""
+    z = rounded([500.0, 0.3], "bfloat16") * 1.0
+    wave = np.sin(z)
+    assert np.isnan(wave.data[..., 0]).all()
+    assert np.isfinite(wave.data[..., 1]).all()
+    assert wave.rounding.lost.all()
+    side = wave > 0
+    assert 0 < np.count_nonzero(side[..., 0]) < SAMPLES
+
+
+def test_in_a_coarse_format_half_of_the_samples_take_the_side_that_they_are_on() -> None:
+    z = rounded([1.0], "bfloat16") * 1.0 - 0.975  # 16 σ reach across zero, and no sample is there
+    assert (z.data > 0).all()
+    side = (z > 0)[:, 0, 0]
+    assert side[SAMPLES // 2 :].all()
+    assert 0 < np.count_nonzero(side[: SAMPLES // 2]) < SAMPLES // 2
+
+
+def test_float16_loses_half_of_its_smallest_number_where_others_lose_the_whole_result() -> None:
+    tiny = {dtype: FORMATS[dtype].smallest_normal / 4.0 for dtype in ("float16", "bfloat16")}
+    lost = {d: float(np.abs((rounded([x], d) * 1.0).data - x).max()) for d, x in tiny.items()}
+    assert lost["float16"] <= FORMATS["float16"].smallest
+    assert lost["bfloat16"] > 0.5 * tiny["bfloat16"]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
