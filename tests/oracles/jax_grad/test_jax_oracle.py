@@ -7,12 +7,16 @@ import sys
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from crosscheck.oracles.jax_grad import JaxGrad, evaluate, gradients, losses, walk
-from crosscheck.spec import Case, Oracle, Rigour, parse
+from crosscheck.spec import Case, Oracle, Rigour, SpecError, parse
+from crosscheck.spec.dtypes import HALF
 from crosscheck.spec.errors import OracleCrashed, OracleUnavailable
+
+UNIT = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +38,35 @@ def test_answers_in_float64_whatever_the_case() -> None:
     assert reference.gradients["x"].dtype == np.float64
     a = np.tanh([[0.5, -1.0]])
     np.testing.assert_allclose(reference.gradients["x"], 2 * a * (1 - a**2), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_16_bits_are_jaxs_own(dtype: str) -> None:
+    """Bit by bit what JAX says when it is asked directly; float64 stays what the oracle itself answers in."""
+    case = small().astype(dtype)
+    found = gradients(case, dtype)
+    own = jax.grad(lambda x, y: jnp.sum((jnp.tanh(x) - y) ** 2))(case.inputs["x"][0], case.targets[0])
+    assert (found.loss.dtype, found["x"].dtype, own.dtype) == (dtype, dtype, dtype)
+    assert found["x"][0].tobytes() == np.asarray(own).tobytes()
+    assert JaxGrad().references(case).gradients["x"].dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_16_bits_sum_and_multiply_and_choose_classes(dtype: str) -> None:
+    architecture = parse("x[3,4] -> dense(5) -> softmax -> dense(2) -> softmax_cross_entropy(reduction=mean)")
+    rng = np.random.default_rng(0)
+    params = {k: rng.normal(size=(2, *s)) for k, s in architecture.param_shapes.items()}
+    case = Case(architecture, params, {"x": rng.normal(size=(2, 3, 4))}, rng.integers(0, 2, (2, 3))).astype(dtype)
+    found, exact = gradients(case, dtype), gradients(case, "float64")
+    for name, gradient in found.tensors():
+        size = np.abs(exact[name]).max()
+        assert gradient.dtype == dtype
+        np.testing.assert_allclose(gradient.astype(np.float64), exact[name], rtol=0, atol=16 * UNIT[dtype] * size)
+
+
+def test_an_unknown_dtype_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"^oracle jax: dtype is 'float8', must be one of float64, float32, float16,"):
+        gradients(small(), "float8")
 
 
 def test_answers_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
 
 from crosscheck.oracles.torch_autograd import GAPS, TorchAutograd, gradients
 from crosscheck.spec import OPS, Case, Oracle, Rigour, SpecError, parse
+from crosscheck.spec.dtypes import HALF
 from crosscheck.spec.errors import OracleCrashed, OracleUnavailable
 
 SMALL = "x[3,5] -> dense(5) -> tanh -> dense(3) -> softmax_cross_entropy"
@@ -46,6 +49,32 @@ def test_a_reference_is_float64_from_the_exact_numbers_of_a_float32_case() -> No
     for name, gradient in found.tensors():
         assert gradient.dtype == np.float64
         assert gradient.tobytes() == wanted[name].tobytes()
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_a_reference_is_float64_from_the_exact_numbers_of_a_16_bit_case(dtype: str) -> None:
+    case = drawn().astype(dtype)
+    found = TorchAutograd().references(case).gradients
+    wanted = TorchAutograd().references(case.astype("float64")).gradients
+    assert all(g.dtype == np.float64 and g.tobytes() == wanted[k].tobytes() for k, g in found.tensors())
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_16_bits_are_pytorchs_own(dtype: str) -> None:
+    """Bit by bit what PyTorch says when it is asked directly, with a graph of its own for each point."""
+    case = drawn(points=3).astype(dtype)
+    found = gradients(case, dtype)
+    for point in range(3):
+        own = {k: torch.tensor(a[point].astype(np.float32)).to(getattr(torch, dtype)) for k, a in case.params.items()}
+        x = torch.tensor(case.inputs["x"][point].astype(np.float32)).to(getattr(torch, dtype))
+        leaves = [tensor.requires_grad_() for tensor in (*own.values(), x)]
+        z = F.linear(torch.tanh(F.linear(x, own["0.weight"], own["0.bias"])), own["2.weight"], own["2.bias"])
+        loss = F.cross_entropy(z, torch.tensor(case.targets[point]), reduction="sum")
+        slopes = torch.autograd.grad(loss, leaves)
+        assert float(found.loss[point]) == loss.item()
+        for name, slope in zip((*own, "x"), slopes, strict=True):
+            assert found[name].dtype == dtype
+            np.testing.assert_array_equal(found[name][point].astype(np.float32), slope.float().numpy())
 
 
 def test_the_same_question_has_the_same_answer() -> None:
