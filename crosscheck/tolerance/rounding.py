@@ -119,10 +119,10 @@ class Rounding:
             noisy = np.where(tiny, noisy + whole * self.xi(values), noisy)
         if (np.abs(noisy) <= self.format.largest / 2.0).all():
             return Rounded(noisy, self)
-        return Rounded(self._overflown(noisy), self)
+        return Rounded(self._overflown(np.where(np.isinf(values), values, noisy)), self)
 
     def _overflown(self, noisy: Floats) -> Floats:
-        """NaN beyond the largest number of the format, and where it cannot be told from that: what follows has no bound.
+        """Infinite beyond the largest number of the format, and where it cannot be told from that.
 
         In every other sample only: whoever computes in a wider format on the way does not overflow.
         """
@@ -131,7 +131,7 @@ class Rounding:
         spread = np.sqrt(np.square(size - centre).mean(axis=0)) * self.format.scale
         over = (size > 1.0) | (centre + MULTIPLE * spread > 1.0)
         over[::2] = False
-        return np.where(over, np.nan, noisy)
+        return np.where(over, np.copysign(np.inf, noisy), noisy)
 
     def summed(self, S: Floats, s: Floats, sizes: Floats, unit: Floats) -> Floats:
         """The sum S, infinite where its terms of one sign alone, in some order a partial sum, overflow.
