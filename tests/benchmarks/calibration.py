@@ -43,25 +43,6 @@ MOST, LEAST_MEDIAN = 8.0, 0.05
 DTYPES = ("float64", "float32")
 NETWORKS = tuple(kind for kind in KINDS if kind != "alone")
 QUANTILES = (("median", 50.0), ("95 %", 95.0), ("99.9 %", 99.9), ("largest", 100.0))
-POINTS = 4  # of the deep networks
-WIDTH, ROWS, BLOCKS, DEPTHS = 16, 4, 20, range(5, 17)
-CURVED = (
-    "tanh",
-    "sigmoid",
-    "softplus",
-    "silu",
-    "gelu",
-    "mish",
-    "elu",
-    "selu",
-    "softsign",
-    "log_sigmoid",
-    "sin",
-    "relu",
-)
-DEEP_FAMILIES = ("initialised", "normal", "small", "large")
-MERGING = ("dense", "tanh", "gelu", "sin", "add", "multiply", "concat", "sse", "softmax_cross_entropy")
-LOSSES = ("sse", "softmax_cross_entropy", "cotangent")
 
 
 # --- what is measured -------------------------------------------------------------------------------------------
