@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import case_of, off_by, with_arrays
+from builders import as_callable, case_of, off_by, with_arrays
 
 from crosscheck.backprop import network
 from crosscheck.backprop.rows import Activation
-from crosscheck.checking import Witnesses, check
+from crosscheck.checking import Witnesses, check, derive_bounds
+from crosscheck.differences import ridders
 from crosscheck.judge.compare import Status
 from crosscheck.oracles.ball import Ball
-from crosscheck.spec import Verdict
+from crosscheck.spec import HasLoss, Verdict
 from crosscheck.spec.case import Case
+from crosscheck.spec.result import Gradients, Reference, Rigour
 from crosscheck.subjects.builtin import Builtin
+from crosscheck.subjects.python_callable import PythonCallable
 
 PROOF = Witnesses((Ball(),), differences=False)
 
@@ -81,6 +84,32 @@ def test_a_true_gradient_beyond_the_dtype_is_undecidable_overflow() -> None:
     assert found.verdict is Verdict.UNDECIDABLE
     assert found.count(Status.OVERFLOW) == found.tensors["x"].status.size * 3
     assert found.count(Status.DISAGREE) == 0
+
+
+def test_a_parted_point_has_the_bound_of_a_suspect_from_the_start() -> None:
+    """Its resolution is a promise: what settles a suspect must not be wider than what was reported."""
+    case = case_of("x[2,3] -> dense(4) -> relu -> dense(3) -> leaky_relu -> sse", family="integers", points=6)
+    first = derive_bounds(case, Builtin(), PROOF)["subject"]
+    assert first.parted.any()
+    points = [int(p) for p in np.flatnonzero(first.parted)]
+    again = derive_bounds(case.take(points), Builtin(), PROOF, samples=256, key=case.key)["subject"]
+    for name, values in again.held.tensors():
+        np.testing.assert_array_equal(first.held[name][points], values)
+
+
+def test_differences_of_its_own_loss_do_not_accuse_what_is_proved_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(case: Case, _function: object, _spread: object, ask: ridders.Ask, **_settle: bool) -> Reference:
+        zeros = {k: np.zeros((case.n_points, *case.params[k].shape[1:])) for k in case.params}
+        inputs = {k: np.zeros((case.n_points, *v.shape[1:])) for k, v in case.inputs.items()}
+        radius = Gradients(np.zeros(case.n_points), dict(zeros), dict(inputs))
+        return Reference(Gradients(np.zeros(case.n_points), zeros, inputs), Rigour.ESTIMATED, radius)
+
+    monkeypatch.setattr(ridders, "differentiate", wrong)
+    case = case_of("x[3,4] -> dense(2) -> tanh -> sse")
+    subject = PythonCallable(as_callable(Builtin()))
+    assert isinstance(subject, HasLoss)
+    assert check(case, subject, Witnesses((), differences=False)).verdict is Verdict.DISAGREES
+    assert check(case, subject, PROOF).verdict is Verdict.AGREES
 
 
 def test_every_entry_says_how_far_everybody_is_from_the_truth() -> None:

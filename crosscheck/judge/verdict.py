@@ -104,7 +104,8 @@ def with_own_forward(judgement: Judgement, claimed: Gradients, differences: Refe
             continue
         subject = Party("subject", claimed[name], bound.gradients[name])
         witness = Party("own loss", values, differences.radius[name])
-        own[name] = compare(name, subject, (witness,), parted=parted, point_scale=scale)
+        found = compare(name, subject, (witness,), parted=parted, point_scale=scale)
+        own[name] = _unless_proved_right(found, judgement)
     wrong = any(t.count(Status.DISAGREE) for t in own.values())
     quiet = judgement.verdict in (Verdict.ORACLE_DISAGREES, Verdict.AGREES, Verdict.UNDECIDABLE, Verdict.UNCHECKED)
     verdict = Verdict.DISAGREES if wrong and quiet else judgement.verdict
@@ -112,6 +113,16 @@ def with_own_forward(judgement: Judgement, claimed: Gradients, differences: Refe
     if wrong:
         suspects = tuple(sorted({*suspects, *_points_with(own, (Status.DISAGREE,))}))
     return replace(judgement, own=own, verdict=verdict, suspects=suspects)
+
+
+def _unless_proved_right(own: TensorJudgement, judgement: Judgement) -> TensorJudgement:
+    """Differences of its own loss, where that is the one asked for, do not accuse a gradient that is proved right."""
+    known = judgement.tensors.get(own.name)
+    if known is None or known.truth is None or judgement.forward is None or judgement.forward.disagrees:
+        return own
+    right = known.truth.answered & ~known.truth.wrong["subject"]
+    status = np.where(right & (own.status == Status.DISAGREE), Status.UNINFORMATIVE, own.status).astype(np.int8)
+    return replace(own, status=status, against={w: against & ~right for w, against in own.against.items()})
 
 
 def _tensor(
