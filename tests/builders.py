@@ -11,6 +11,7 @@ from crosscheck.spec import Architecture, Case, Gradients, Point, Subject, parse
 from crosscheck.spec.dtypes import is_floating
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
+from crosscheck.strategies.fitting import Extra, extras
 from crosscheck.strategies.space import Space
 from crosscheck.strategies.values import make_case
 
@@ -18,6 +19,32 @@ DENSE_TANH = "x[3,4] -> dense(2) -> tanh -> sse"
 
 # An input on which each op can stand alone, and what a merge joins with.
 ALONE = {"layer": "x[2,3]", "activation": "x[2,3]", "merge": "x[2,3]; u[2,3]; x", "loss": "x[2,3]"}
+# By op, where that of its kind does not do.
+ALONE_ON = {
+    "conv1d": "x[2,2,4]",
+    "conv2d": "x[2,2,3,4]",
+    "conv_transpose2d": "x[2,2,2,3]",
+    "max_pool1d": "x[2,2,5]",
+    "max_pool2d": "x[2,2,3,4]",
+    "avg_pool1d": "x[2,2,5]",
+    "avg_pool2d": "x[2,2,3,4]",
+    "global_avg_pool": "x[2,2,3,2]",
+    **dict.fromkeys(("flatten", "reshape", "transpose", "prelu"), "x[2,3,2]"),
+    **dict.fromkeys(("glu", "swiglu", "slice"), "x[4,4]"),
+    "matmul": "x[2,3]; u[3,4]; x",
+    **dict.fromkeys(("batch_norm", "layer_norm", "group_norm"), "x[3,4,2]"),
+    "embedding": "ids[2,3]:int64",
+    **dict.fromkeys(("rnn", "lstm", "gru", "attention"), "x[2,3,2]"),
+    "multi_head_attention": "x[2,3,4]",
+}
+# What must be given.
+SIZES = {
+    "dense": {"out": 2},
+    **{op: {"out": 2, "kernel": 2} for op in ("conv1d", "conv2d", "conv_transpose2d")},
+    "group_norm": {"groups": 2},
+    **{op: {"hidden": 2} for op in ("rnn", "lstm", "gru")},
+    "embedding": {"num": 3, "dim": 2},
+}
 
 
 def case_of(
@@ -46,19 +73,46 @@ def text_of(op: str, **attributes: Value) -> str:
     """The smallest architecture with this op in it: `x[2,3] -> tanh -> cotangent`."""
     spec = OPS[op]
     given = [f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in attributes.items()]
-    if op == "dense" and "out" not in attributes:
-        given.insert(0, "2")
+    given = [str(size) for name, size in SIZES.get(op, {}).items() if name not in attributes] + given
+    alone = ALONE_ON.get(op, ALONE[spec.kind])
     if spec.kind == "merge":
         given.insert(0, "u")
+    elif beside := further(op, alone, attributes):
+        given = [item.name for item in beside] + given
+        alone = "; ".join([alone, *map(declared, beside), "x"])
     call = f"{op}({', '.join(given)})" if given else op
-    return f"{ALONE[spec.kind]} -> {call}" + ("" if spec.kind == "loss" else " -> cotangent")
+    return f"{alone} -> {call}" + ("" if spec.kind == "loss" else " -> cotangent")
+
+
+def further(op: str, alone: str, attributes: Mapping[str, Value]) -> tuple[Extra, ...]:
+    """The inputs that an op needs beside the one on which it stands."""
+    shape = parse(f"{alone} -> cotangent").inputs[0].shape
+    return extras(op, OPS[op].complete({**SIZES.get(op, {}), **attributes}, op), shape)
+
+
+def declared(item: Extra) -> str:
+    of = "" if item.dtype == "float" else f":{item.dtype}"
+    return f"{item.name}[{','.join(map(str, item.shape))}]{of}"
+
+
+def _plain(op: str, attributes: Mapping[str, Value]) -> bool:
+    """Of what every loss has, beside the reduction, at most one is not at its default: they do not touch each other."""
+    spec = {a.name: a.default for a in OPS[op].attributes}
+    return sum(attributes[name] != spec[name] for name in ("scale", "weighted", "l1", "l2") if name in spec) <= 1
+
+
+# Of an op with more variants than these, those with at most one attribute that is not the simplest.
+FEW = 12
 
 
 def every_variant(op: str) -> list[str]:
     """Texts of the smallest architectures with this op, one for each choice of its attributes that is drawn."""
     from crosscheck.strategies.architectures import choices
 
-    texts = [text_of(op, **attributes) for attributes in choices(Space.of([op]), op)]
+    every = [attributes for attributes in choices(Space.of([op]), op) if _plain(op, attributes)]
+    if len(every) > FEW:
+        every = [attributes for attributes in every if sum(v != every[0][k] for k, v in attributes.items()) <= 1]
+    texts = [text_of(op, **attributes) for attributes in every]
     return list(dict.fromkeys(to_text(parse(text)) for text in texts))
 
 
@@ -79,6 +133,8 @@ class Wrong:
     name: str = "wrong"
     supports: frozenset[str] = frozenset(OPS)
     error_model: None = None
+    asks_twice: bool = False
+    weighs: bool = True
 
     def gradients(self, case: Case) -> Gradients:
         from crosscheck.subjects.builtin import Builtin

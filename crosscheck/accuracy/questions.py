@@ -24,6 +24,8 @@ Shape = Literal["elementwise", "rows", "loss", "class"]
 # On rows (z, 0).
 VECTORS = ("softmax", "log_softmax")
 CLASSES = "softmax_cross_entropy"
+# Those of any one output and any one target, and of logits.
+LOSSES = ("sse", "mse", "mae", "huber", "bce_with_logits", CLASSES, "cotangent")
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Question:
 
 def questions(ops: Sequence[str] | None = None) -> tuple[Question, ...]:
     """All of them in the spec's order, or those about these ops. Raises UsageError for what is no such op."""
-    known = [op for op in OPS.values() if op.kind in ("activation", "loss")]
+    known = [op for op in OPS.values() if op.kind == "activation" or op.name in LOSSES]
     names = [op.name for op in known]
     for name in ops or ():
         if name not in names:

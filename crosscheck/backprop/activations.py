@@ -7,6 +7,7 @@ In each row dz = ∂C/∂z = ∂C/∂a · ∂a/∂z, with da = ∂C/∂a given. 
     tanh         g' = 1/cosh² z = 4q/(1+q)², q = exp(-2a)
     softplus     g = max(z,0) + log1p(e),  g' = sigmoid(z);  log_sigmoid(z) = -softplus(-z), its g' = sigmoid(-z)
     elu, selu    g' = α exp(z) below zero, λα exp(z)
+    celu         g' = exp(z/α) below zero; see celu.py
     softsign     g' = 1/(1+a)², squared last, because (1+a)² overflows
     silu, gelu, mish    see gates.py
     softmax      ∂a_j/∂z_k = a_j(δ_jk - a_k), so dz_k = a_k (da_k - Σ_j da_j a_j)
@@ -25,6 +26,7 @@ ulps of g and g':
     softplus     1.5, 2.2     2.9, 3.3
     log_sigmoid  1.7, 2.4     2.9, 3.1
     elu          0.6, 0.7     2.4, 2.3
+    celu         2.0, 1.0     3.0, 2.6      (alpha = 0.3)
     selu         1.7, 1.8     3.0, 2.8
     softsign     1.5, 3.5     1.5, 3.5
     sin          0.6, 0.6     1.4, 1.4
@@ -41,8 +43,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from crosscheck.backprop.celu import celu, celu_slope
 from crosscheck.backprop.gates import SPLIT, gelu, gelu_slope, mish, mish_slope, silu, silu_slope
-from crosscheck.backprop.rows import Activation, Array
+from crosscheck.backprop.rows import Activation, Array, chosen
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -108,10 +111,16 @@ def half_log_softmax(z: Array, axis: int) -> Array:
 
 
 def log_softmax_pulled_back(z: Array, da: Array, axis: int) -> Array:
-    """da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j."""
+    """da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j.
+
+    The sum of the other p is that of the other e over that of all: what both sums have lost cancels.
+    """
     half, e = below_the_top(z, axis)
-    p = e / e.sum(axis=axis, keepdims=True)
-    return da * others(p, not_the_top(half), axis) - p * (da.sum(axis=axis, keepdims=True) - da)
+    total = e.sum(axis=axis, keepdims=True)
+    p = e / total
+    sizes = 0.5 * abs(da)
+    smaller = not_the_top(sizes - sizes.max(axis=axis, keepdims=True))
+    return da * (others(e, not_the_top(half), axis) / total) - p * others(da, smaller, axis)
 
 
 def below_the_top(z: Array, axis: int) -> tuple[Array, Array]:
@@ -153,10 +162,11 @@ ROWS: dict[str, Activation] = {
     "identity":    Activation(lambda z: z,            lambda z, a, da: da),
     "sigmoid":     Activation(sigmoid,                lambda z, a, da: da * sigmoid_slope(z)),
     "tanh":        Activation(np.tanh,                lambda z, a, da: da * sech_squared(z)),
-    "relu":        Activation(lambda z: np.maximum(z, 0.0), lambda z, a, da: np.where(z > 0, da, 0.0)),
+    "relu":        Activation(lambda z: np.maximum(z, 0.0), lambda z, a, da: chosen(z > 0, da)),
     "leaky_relu":  Activation(lambda z, negative_slope: np.where(z > 0, z, negative_slope * z),
                               lambda z, a, da, negative_slope: np.where(z > 0, da, negative_slope * da)),
     "elu":         Activation(elu,                    lambda z, a, da, alpha: da * elu_slope(z, alpha)),
+    "celu":        Activation(celu,                   lambda z, a, da, alpha: da * celu_slope(z, alpha)),
     "selu":        Activation(selu,                   lambda z, a, da: da * selu_slope(z)),
     "softplus":    Activation(softplus,               lambda z, a, da: da * sigmoid(z)),
     "silu":        Activation(silu,                   lambda z, a, da: da * silu_slope(z)),

@@ -15,8 +15,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from crosscheck.backprop import likelihoods, margins
 from crosscheck.backprop.activations import half_log_softmax, log_softmax_pulled_back, sigmoid
+from crosscheck.backprop.likelihoods import counted, one_hot
 from crosscheck.backprop.rows import Array, Loss
+
+
+def square_times(a: Array, y: Array, c: Array) -> Array:
+    """c (a - y)², which is a number where (a - y)² alone may overflow."""
+    d = a - y
+    return d * (c * d)
 
 
 def huber(a: Array, y: Array, delta: float) -> Array:
@@ -44,29 +52,32 @@ def bce_with_logits_slope(z: Array, y: Array) -> Array:
     return sigmoid(z) * (1.0 - y) - sigmoid(-z) * y
 
 
-def distribution(z: Array, y: Array, targets: str) -> Array:
-    """The targets as probabilities y_c: class indices become one-hot rows."""
-    if targets == "probabilities":
-        return y
-    return (np.arange(z.shape[-1]) == y[..., None]).astype(z.dtype)
+def distribution(z: Array, y: Array, targets: str, label_smoothing: float) -> Array:
+    """The targets as probabilities y_c: class indices become one-hot rows; smoothed, (1 - s) y_c + s/classes."""
+    probabilities = y if targets == "probabilities" else one_hot(z, y)
+    if not label_smoothing:
+        return probabilities
+    return (1.0 - label_smoothing) * probabilities + label_smoothing / z.shape[-1]
 
 
-def softmax_cross_entropy(z: Array, y: Array, targets: str) -> Array:
-    return (-2.0 * distribution(z, y, targets) * half_log_softmax(z, -1)).sum(axis=-1)
+def softmax_cross_entropy(z: Array, y: Array, targets: str, label_smoothing: float, **_others: object) -> Array:
+    return (-2.0 * distribution(z, y, targets, label_smoothing) * half_log_softmax(z, -1)).sum(axis=-1)
 
 
-def softmax_cross_entropy_slope(z: Array, y: Array, targets: str) -> Array:
-    return -log_softmax_pulled_back(z, distribution(z, y, targets), -1)
+def softmax_cross_entropy_slope(z: Array, y: Array, targets: str, label_smoothing: float, **_others: object) -> Array:
+    return -log_softmax_pulled_back(z, distribution(z, y, targets, label_smoothing), -1)
 
 
 # fmt: off
 ROWS: dict[str, Loss] = {
-    "sse":       Loss(lambda a, y: (a - y) ** 2,      lambda a, y: 2.0 * (a - y)),
-    "mse":       Loss(lambda a, y: (a - y) ** 2,      lambda a, y: 2.0 * (a - y)),
+    "sse":       Loss(lambda a, y: (a - y) ** 2,      lambda a, y: 2.0 * (a - y), times=square_times),
+    "mse":       Loss(lambda a, y: (a - y) ** 2,      lambda a, y: 2.0 * (a - y), times=square_times),
     "mae":       Loss(lambda a, y: abs(a - y),        sign_of_difference),
     "huber":     Loss(huber,                          huber_slope),
     "bce_with_logits": Loss(bce_with_logits,          bce_with_logits_slope),
-    "softmax_cross_entropy": Loss(softmax_cross_entropy, softmax_cross_entropy_slope, per_sample=True),
+    "softmax_cross_entropy": Loss(softmax_cross_entropy, softmax_cross_entropy_slope, per_sample=True, counts=counted),
     "cotangent": Loss(lambda a, c: c * a,             lambda a, c: c),
+    **likelihoods.ROWS,
+    **margins.ROWS,
 }
 # fmt: on

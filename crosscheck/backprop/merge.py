@@ -1,8 +1,9 @@
-"""Merges: add, multiply, concat.
+"""Merges: add, multiply, concat, matmul.
 
 add       out = Σ_m a_m          ∂C/∂a_m = d_out
 multiply  out = Π_m a_m          ∂C/∂a_m = d_out · Π_{n≠m} a_n   (never out / a_m: a_m may be 0)
-concat    out = [a_1 | a_2 …]    ∂C/∂a_m = its own columns of d_out
+concat    out = [a_1 | a_2 …]    ∂C/∂a_m = its own stretch of d_out, on the axis of the concat
+matmul    out = a b                ∂C/∂a_ik = Σ_j d_out_ij b_kj = (d_out bᵀ)_ik,  ∂C/∂b = aᵀ d_out   (per matrix)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from operator import mul
 
 import numpy as np
 
-from crosscheck.backprop.rows import Array, Layer, Site
+from crosscheck.backprop.rows import Array, Layer, Site, cut
 
 Backward = tuple[tuple[Array, ...], dict[str, Array]]
 
@@ -36,20 +37,32 @@ def multiply_backward(_site: Site, d_out: Array, inputs: tuple[Array, ...], _par
     return tuple(reduce(mul, rest, d_out) for rest in others), {}
 
 
-def concat(_site: Site, inputs: tuple[Array, ...], _params: Mapping[str, Array]) -> Array:
+def concat(site: Site, inputs: tuple[Array, ...], _params: Mapping[str, Array]) -> Array:
     # Leading axes of size 1 are stretched first: concatenate does not broadcast.
-    lead = np.broadcast_shapes(*(a.shape[:-1] for a in inputs))
-    return np.concatenate([np.broadcast_to(a, (*lead, a.shape[-1])) for a in inputs], axis=-1)
+    rank = len(site.out_shape)
+    lead = np.broadcast_shapes(*(a.shape[: a.ndim - rank] for a in inputs))
+    stretched = [np.broadcast_to(a, (*lead, *a.shape[a.ndim - rank :])) for a in inputs]
+    return np.concatenate(stretched, axis=int(site.attributes["axis"]))
 
 
 def concat_backward(site: Site, d_out: Array, _inputs: tuple[Array, ...], _params: Mapping[str, Array]) -> Backward:
-    ends = tuple(accumulate(shape[-1] for shape in site.in_shapes))
-    starts = (0, *ends[:-1])
-    return tuple(d_out[..., start:end] for start, end in zip(starts, ends, strict=True)), {}
+    axis = int(site.attributes["axis"])
+    ends = tuple(accumulate(shape[axis] for shape in site.in_shapes))
+    return tuple(cut(d_out, axis, start, end) for start, end in zip((0, *ends[:-1]), ends, strict=True)), {}
+
+
+def matmul(_site: Site, inputs: tuple[Array, ...], _params: Mapping[str, Array]) -> Array:
+    return np.matmul(*inputs)
+
+
+def matmul_backward(_site: Site, d_out: Array, inputs: tuple[Array, ...], _params: Mapping[str, Array]) -> Backward:
+    a, b = inputs
+    return (np.matmul(d_out, b.swapaxes(-1, -2)), np.matmul(a.swapaxes(-1, -2), d_out)), {}
 
 
 ROWS: dict[str, Layer] = {
     "add": Layer(add, add_backward),
     "multiply": Layer(multiply, multiply_backward),
     "concat": Layer(concat, concat_backward),
+    "matmul": Layer(matmul, matmul_backward),
 }

@@ -8,37 +8,85 @@ full size or 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
 
-from crosscheck.backprop import activations, dense, losses, merge
-from crosscheck.backprop.rows import Activation, Array, Layer, Loss, Row, Rows, Site
-from crosscheck.spec.architecture import Architecture, Node
+from crosscheck.backprop import (
+    activations,
+    attention,
+    convolution,
+    dense,
+    losses,
+    merge,
+    moves,
+    normalisation,
+    pooling,
+    recurrent,
+    reduction,
+    selection,
+    vectors,
+)
+from crosscheck.backprop.rows import Activation, Array, Keeping, Kept, Layer, Loss, Row, Rows, Site
+from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.dtypes import is_floating
+from crosscheck.spec.losses import COMMON
 from crosscheck.spec.op import Shape, Value
 from crosscheck.spec.result import Gradients
 
-ROWS: dict[str, Row] = {**activations.ROWS, **dense.ROWS, **merge.ROWS, **losses.ROWS}
+ROWS: dict[str, Row] = {
+    **activations.ROWS,
+    **dense.ROWS,
+    **convolution.ROWS,
+    **pooling.ROWS,
+    **moves.ROWS,
+    **vectors.ROWS,
+    **normalisation.ROWS,
+    **selection.ROWS,
+    **recurrent.ROWS,
+    **attention.ROWS,
+    **merge.ROWS,
+    **losses.ROWS,
+}
 
 
 @dataclass(frozen=True)
 class Tape:
-    """What the forward pass leaves for the backward pass."""
+    """What the forward pass leaves for the backward pass.
+
+    `inputs` are numbers, whatever their dtype; `indices` those of whole numbers and masks, as they were given. `kept`
+    is, by node, what the layer wants back.
+    """
 
     architecture: Architecture
     params: Mapping[str, Array]
     inputs: Mapping[str, Array]
+    indices: Mapping[str, Array]
     targets: Array
+    weights: Array | None
     outputs: tuple[Array, ...]
     loss: Array
+    kept: Mapping[int, Kept] = field(default_factory=dict)
 
     def value(self, link: int) -> Array:
-        """Output of node `link`, or input -link - 1."""
+        """Output of node `link`, or input -link - 1, as numbers."""
         return self.outputs[link] if link >= 0 else self.inputs[self.architecture.inputs[-link - 1].name]
+
+    def given(self, index: int) -> tuple[Array, ...]:
+        """What node `index` is given: numbers, and indices and masks where it takes those."""
+        slots = zip(self.architecture.nodes[index].inputs, self.architecture.slots(index), strict=True)
+        return tuple(
+            self.value(link) if slot.dtype == "float" else self.indices[self.architecture.inputs[-link - 1].name]
+            for link, slot in slots
+        )
+
+    def kinked(self, index: int) -> Array:
+        """The numbers at which node `index` has kinks: its first input, or what lies inside it."""
+        inside = self.kept[index].kinked if index in self.kept else None
+        return self.value(self.architecture.nodes[index].inputs[0]) if inside is None else inside
 
 
 def forward(
@@ -47,15 +95,21 @@ def forward(
     inputs: Mapping[str, Array],
     targets: Array,
     rows: Rows = ROWS,
+    *,
+    weights: Array | None = None,
+    indices: Mapping[str, Array] | None = None,
 ) -> Tape:
-    """Run the network; `Tape.loss` has the leading axes alone. Integer and boolean inputs take part as numbers."""
-    inputs = _as_numbers(params, inputs, targets)
-    outputs: list[Array] = []
-    for i, node in enumerate(architecture.nodes):
-        given = tuple(outputs[k] if k >= 0 else inputs[architecture.inputs[-k - 1].name] for k in node.inputs)
-        outputs.append(_apply(rows[node.op], i, architecture, given, params))
-    tape = Tape(architecture, params, inputs, targets, tuple(outputs), None)
-    return Tape(architecture, params, inputs, targets, tuple(outputs), loss(tape, rows))
+    """Run the network; `Tape.loss` has the leading axes alone.
+
+    Integer and boolean inputs take part as numbers, except where an op takes indices or a mask. `indices` gives them
+    as such where `inputs` holds them as numbers already.
+    """
+    given = {k: a for k, a in inputs.items() if not is_floating(a.dtype)} if indices is None else indices
+    tape = Tape(architecture, params, _as_numbers(params, inputs, targets), given, targets, weights, (), None)
+    for i in range(len(architecture.nodes)):
+        output, kept = _apply(rows, i, tape)
+        tape = replace(tape, outputs=(*tape.outputs, output), kept={**tape.kept, **({} if kept is None else {i: kept})})
+    return replace(tape, loss=loss(tape, rows))
 
 
 def backward(tape: Tape, rows: Rows = ROWS) -> tuple[dict[str, Array], dict[int, Array]]:
@@ -63,18 +117,21 @@ def backward(tape: Tape, rows: Rows = ROWS) -> tuple[dict[str, Array], dict[int,
     architecture = tape.architecture
     by_link: dict[int, Array] = {}
     by_param: dict[str, Array] = {}
-    (last,) = architecture.loss.inputs
-    by_link[last] = _loss_slope(tape, rows)
+    for link, d in zip(architecture.loss.inputs, _loss_slopes(tape, rows), strict=True):
+        by_link[link] = by_link[link] + d if link in by_link else d
     for i in reversed(range(len(architecture.nodes))):
         if i not in by_link:
             continue  # nothing that the loss depends on uses this node
         node = architecture.nodes[i]
-        d_inputs, d_params = _pull_back(rows[node.op], node, i, tape, by_link[i])
+        d_inputs, d_params = _pull_back(rows, i, tape, by_link[i])
         for link, d in zip(node.inputs, d_inputs, strict=True):
-            by_link[link] = by_link[link] + d if link in by_link else d
+            if d is not None:  # of indices and masks there is none
+                by_link[link] = by_link[link] + d if link in by_link else d
         for role, d in d_params.items():
             key = node.params[role]
             by_param[key] = by_param[key] + d if key in by_param else d
+    for key, d in reduction.penalty_slopes(architecture, tape.params):
+        by_param[key] = by_param[key] + d if key in by_param else d
     return by_param, by_link
 
 
@@ -85,70 +142,79 @@ def _as_numbers(params: Mapping[str, Array], inputs: Mapping[str, Array], target
     return {k: a if is_floating(a.dtype) else a.astype(dtype) for k, a in inputs.items()}
 
 
-def _site(architecture: Architecture, node: Node, out: Shape) -> Site:
-    return Site(node.attributes, architecture.shapes_of(node.inputs), out)
-
-
-def _apply(
-    row: Row, index: int, architecture: Architecture, given: tuple[Array, ...], params: Mapping[str, Array]
-) -> Array:
+def site_of(architecture: Architecture, index: int) -> Site:
     node = architecture.nodes[index]
+    return Site(node.attributes, architecture.shapes_of(node.inputs), architecture.node_shapes[index])
+
+
+def _apply(rows: Rows, index: int, tape: Tape) -> tuple[Array, Kept | None]:
+    node = tape.architecture.nodes[index]
+    row, given = rows[node.op], tape.given(index)
     if isinstance(row, Activation):
-        return row.f(given[0], **node.attributes)
-    site = _site(architecture, node, architecture.node_shapes[index])
-    return cast("Layer", row).forward(site, given, {role: params[key] for role, key in node.params.items()})
+        return row.f(given[0], **node.attributes), None
+    params = {role: tape.params[key] for role, key in node.params.items()}
+    if isinstance(row, Keeping):
+        return row.forward(site_of(tape.architecture, index), given, params)
+    return cast("Layer", row).forward(site_of(tape.architecture, index), given, params), None
 
 
-def _pull_back(
-    row: Row, node: Node, index: int, tape: Tape, d_out: Array
-) -> tuple[tuple[Array, ...], dict[str, Array]]:
-    given = tuple(tape.value(k) for k in node.inputs)
+def _pull_back(rows: Rows, index: int, tape: Tape, d_out: Array) -> tuple[tuple[Array | None, ...], dict[str, Array]]:
+    node = tape.architecture.nodes[index]
+    row, given = rows[node.op], tape.given(index)
     if isinstance(row, Activation):
         return (row.dz(given[0], tape.outputs[index], d_out, **node.attributes),), {}
-    site = _site(tape.architecture, node, tape.architecture.node_shapes[index])
     params = {role: tape.params[key] for role, key in node.params.items()}
-    return cast("Layer", row).backward(site, d_out, given, params)
-
-
-def _loss_parts(tape: Tape, rows: Rows) -> tuple[Loss, Array, dict[str, Value], float]:
-    loss = tape.architecture.loss
-    row = cast("Loss", rows[loss.op])
-    own = {k: v for k, v in loss.attributes.items() if k not in ("reduction", "scale")}
-    return row, tape.value(loss.inputs[0]), own, _factor(tape.architecture)
-
-
-def _factor(architecture: Architecture) -> float:
-    """What the sum over elements (or samples) is multiplied by."""
-    loss = architecture.loss
-    shape = architecture.shape_of(loss.inputs[0])
-    counted = shape[:-1] if loss.op == "softmax_cross_entropy" else shape
-    divisor = {"sum": 1, "mean": int(np.prod(counted, dtype=np.int64)), "batch_mean": shape[0] if shape else 1}
-    return float(loss.attributes["scale"]) / float(divisor[str(loss.attributes["reduction"])])
+    if isinstance(row, Keeping):
+        return row.backward(site_of(tape.architecture, index), d_out, tape.kept[index], given, params)
+    return cast("Layer", row).backward(site_of(tape.architecture, index), d_out, given, params)
 
 
 def loss(tape: Tape, rows: Rows) -> Array:
     """The loss of a forward pass by these rows, leading axes alone."""
-    row, output, own, factor = _loss_parts(tape, rows)
-    rank = len(tape.architecture.shape_of(tape.architecture.loss.inputs[0])) - row.per_sample
-    terms = row.value(output, tape.targets, **own)
-    lead = terms.shape[: terms.ndim - rank]
-    return _scaled(terms.reshape((*lead, -1)).sum(axis=-1), factor)
+    row, given, own, c = _loss_parts(tape, rows)
+    value = reduction.total(row, given, own, c, len(tape.architecture.terms_shape))
+    for part in reduction.penalties(tape.architecture, tape.params):
+        value = value + part
+    return value
 
 
-def _loss_slope(tape: Tape, rows: Rows) -> Array:
-    row, output, own, factor = _loss_parts(tape, rows)
-    return _scaled(row.da(output, tape.targets, **own), factor)
+def loss_kinked(tape: Tape, rows: Rows) -> Array:
+    """The numbers that the kinks and knots of the loss belong to: output - target, or what its row says."""
+    row, given, own, _ = _loss_parts(tape, rows)
+    return row.kinked(*given, **own) if row.kinked else given[0] - given[-1]
 
 
-def _scaled(values: Array, factor: float) -> Array:
-    """In the dtype of the values: beside a plain float, bfloat16 would not stay what it is."""
-    return values.dtype.type(factor) * values
+def loss_vectors(tape: Tape, rows: Rows) -> tuple[Array, ...]:
+    """The vectors, on the last axis, whose norms the loss takes."""
+    row, given, own, _ = _loss_parts(tape, rows)
+    return row.vectors(*given, **own) if row.vectors else ()
 
 
-def gradients(case: Case, rows: Rows = ROWS, *, by_node: bool = False) -> Gradients:
-    """Loss and gradients of every point of a case, in the case's dtype; leading axis P."""
+def _loss_slopes(tape: Tape, rows: Rows) -> tuple[Array, ...]:
+    return reduction.slopes(*_loss_parts(tape, rows))
+
+
+def _loss_parts(tape: Tape, rows: Rows) -> tuple[Loss, tuple[Array, ...], dict[str, Value], Any]:
+    """The rule, what it is given (outputs, then targets), its own attributes, and by what its terms are multiplied."""
+    architecture = tape.architecture
+    row = cast("Loss", rows[architecture.loss.op])
+    own = {k: v for k, v in architecture.loss.attributes.items() if k not in COMMON}
+    given = (*(tape.value(k) for k in architecture.loss.inputs), tape.targets)
+    counts = row.counts(tape.targets, **own) if row.counts else None
+    return row, given, own, reduction.coefficients(architecture, counts, tape.weights, given[0].dtype)
+
+
+def gradients(
+    case: Case, rows: Rows = ROWS, *, by_node: bool = False, laid_out: Callable[[Array], Array] = lambda array: array
+) -> Gradients:
+    """Loss and gradients of every point of a case, in the case's dtype; leading axis P.
+
+    `laid_out` says how the arrays lie in memory that the walk is given.
+    """
+    params, inputs = ({k: laid_out(a) for k, a in group.items()} for group in (case.params, case.inputs))
+    weights = None if case.weights is None else laid_out(case.weights)
     with np.errstate(all="ignore"):
-        tape = forward(case.architecture, case.params, case.inputs, case.targets, rows)
+        tape = forward(case.architecture, params, inputs, laid_out(case.targets), rows, weights=weights)
         by_param, by_link = backward(tape, rows)
     architecture, points = case.architecture, case.n_points
 

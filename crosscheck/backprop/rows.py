@@ -11,9 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from crosscheck.spec.op import Shape, Value
 
 Array = Any  # an ndarray, or a duck array that behaves like one
+# Whole numbers of the size of a floating one, in bytes.
+BITS = {4: np.int32, 8: np.int64}
 
 
 @dataclass(frozen=True)
@@ -35,22 +39,84 @@ class Activation:
 
 @dataclass(frozen=True)
 class Layer:
-    """forward(site, inputs, params) → output; backward(site, d_output, inputs, params) → (d_inputs, d_params)."""
+    """forward(site, inputs, params) → output; backward(site, d_output, inputs, params) → (d_inputs, d_params).
+
+    None among the d_inputs is that of indices or a mask.
+    """
 
     forward: Callable[[Site, tuple[Array, ...], Mapping[str, Array]], Array]
     backward: Callable[
-        [Site, Array, tuple[Array, ...], Mapping[str, Array]], tuple[tuple[Array, ...], dict[str, Array]]
+        [Site, Array, tuple[Array, ...], Mapping[str, Array]], tuple[tuple[Array | None, ...], dict[str, Array]]
+    ]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the forward pass of a layer leaves for its backward pass.
+
+    `kinked` are the numbers inside the layer at which its op has kinks, of the shape `Op.inside` behind the leading
+    axes; None where they are those of its first input.
+    """
+
+    values: tuple[Any, ...]
+    kinked: Array | None = None
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """A layer whose backward pass takes up what its forward pass computed on the way.
+
+    forward(site, inputs, params) → (output, kept); backward(site, d_output, kept, inputs, params) as a Layer's.
+    """
+
+    forward: Callable[[Site, tuple[Array, ...], Mapping[str, Array]], tuple[Array, Kept]]
+    backward: Callable[
+        [Site, Array, Kept, tuple[Array, ...], Mapping[str, Array]], tuple[tuple[Array | None, ...], dict[str, Array]]
     ]
 
 
 @dataclass(frozen=True)
 class Loss:
-    """value(a, y) for each element or sample; da(a, y) = its derivative. `per_sample`: the last axis is consumed."""
+    """value(a, y) for each element or sample; da(a, y) = its derivative. `per_sample`: the last axis is consumed.
+
+    Of several inputs, value(a, b, y) and da(a, b, y) = (∂/∂a, ∂/∂b). `times`(a, y, c) is c · value, where the value
+    alone would overflow; `counts`(y) is false for each term that is left out and true for the others, or None.
+    `kinked` gives the numbers whose kinks and knots the spec names, where they are not those of a - y; `vectors` those
+    whose norms it takes, on the last axis.
+    """
 
     value: Callable[..., Array]
-    da: Callable[..., Array]
+    da: Callable[..., Any]
     per_sample: bool = False
+    times: Callable[..., Array] | None = None
+    counts: Callable[..., Array | None] | None = None
+    kinked: Callable[..., Array] | None = None
+    vectors: Callable[..., tuple[Array, ...]] | None = None
 
 
-Row = Activation | Layer | Loss
+def cut(a: Array, axis: int, start: int, stop: int) -> Array:
+    """The entries of an axis, counted from the last, from start to before stop."""
+    return a[(..., slice(start, stop), *(slice(None),) * (-axis - 1))]
+
+
+Row = Activation | Layer | Keeping | Loss
 Rows = Mapping[str, Row]
+
+
+def chosen(mask: Array, values: Array) -> Array:
+    """np.where(mask, values, 0).
+
+    On plain arrays the bits times 0 or 1: a choice for each entry is a branch, which a processor guesses wrong half of
+    the time, and that costs five times as much. Not the numbers times 0 or 1: at an infinity that would be NaN.
+    """
+    if type(values) is not np.ndarray or type(mask) is not np.ndarray or values.dtype.itemsize not in BITS:
+        return np.where(mask, values, 0.0)
+    return np.multiply(values.view(BITS[values.dtype.itemsize]), mask).view(values.dtype)
+
+
+def plus(fresh: Array, values: Array) -> Array:
+    """fresh + values, in the place of `fresh` where that is as large: memory that is new costs as much as the sum."""
+    if np.broadcast_shapes(fresh.shape, values.shape) != fresh.shape:
+        return fresh + values
+    fresh += values
+    return fresh

@@ -108,6 +108,8 @@ ROWS: dict[str, Row] = {
                        lambda z, at: 1.0 if z > 0 else float(at["negative_slope"])),
     "elu":         Row(lambda z, at: z if z > 0 else float(at["alpha"]) * math.expm1(z),
                        lambda z, at: 1.0 if z > 0 else float(at["alpha"]) * math.exp(z)),
+    "celu":        Row(lambda z, at: z if z > 0 else float(at["alpha"]) * math.expm1(z / float(at["alpha"])),
+                       lambda z, at: 1.0 if z > 0 else math.exp(z / float(at["alpha"]))),
     "selu":        Row(lambda z, at: _LAMBDA * (z if z > 0 else _ALPHA * math.expm1(z)),
                        lambda z, at: _LAMBDA * (1.0 if z > 0 else _ALPHA * math.exp(z))),
     "softplus":    Row(lambda z, at: _softplus(z),                       lambda z, at: _sigmoid(z)),

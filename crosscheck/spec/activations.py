@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from crosscheck.spec.axes import AXIS, checked_axis
 from crosscheck.spec.errors import SpecError
-from crosscheck.spec.op import Attribute, Attributes, Op, Shape
+from crosscheck.spec.op import Attribute, Attributes, Op, Shape, ShapeRule
 
 
 def _at_zero(_attributes: Attributes) -> tuple[float, ...]:
@@ -27,13 +28,13 @@ def _clip_shape(attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
     return shapes[0]
 
 
-def _last_axis(_attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
-    if not shapes[0]:
-        raise SpecError("softmax and log_softmax need an axis, but their input is a scalar")
-    return shapes[0]
+def _along_an_axis(op: str) -> ShapeRule:
+    def shape_rule(attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
+        checked_axis(op, attributes["axis"], shapes[0])
+        return shapes[0]
 
+    return shape_rule
 
-_AXIS = Attribute(name="axis", type="int", default=-1, choices=(-1,))
 
 ACTIVATIONS: tuple[Op, ...] = (
     Op(name="identity", kind="activation", summary="a = z"),
@@ -63,6 +64,13 @@ ACTIVATIONS: tuple[Op, ...] = (
         knots=_at_zero,
         summary="a = z for z > 0, else alpha (exp z - 1)",
     ),
+    Op(
+        name="celu",
+        kind="activation",
+        attributes=(Attribute(name="alpha", type="float", default=1.0, above=0.0),),
+        knots=_at_zero,
+        summary="a = z for z > 0, else alpha (exp(z / alpha) - 1)",
+    ),
     Op(name="selu", kind="activation", kinks=_at_zero, summary="a = λ elu(z, α), λ ≈ 1.0507, α ≈ 1.6733"),
     Op(name="mish", kind="activation", summary="a = z tanh(softplus z)"),
     Op(name="softsign", kind="activation", knots=_at_zero, summary="a = z / (1 + |z|)"),
@@ -88,15 +96,15 @@ ACTIVATIONS: tuple[Op, ...] = (
     Op(
         name="softmax",
         kind="activation",
-        attributes=(_AXIS,),
-        out_shape=_last_axis,
-        summary="a_j = exp z_j / Σ_k exp z_k, over the last axis",
+        attributes=(AXIS,),
+        out_shape=_along_an_axis("softmax"),
+        summary="a_j = exp z_j / Σ_k exp z_k, over an axis",
     ),
     Op(
         name="log_softmax",
         kind="activation",
-        attributes=(_AXIS,),
-        out_shape=_last_axis,
-        summary="a_j = z_j - log Σ_k exp z_k, over the last axis",
+        attributes=(AXIS,),
+        out_shape=_along_an_axis("log_softmax"),
+        summary="a_j = z_j - log Σ_k exp z_k, over an axis",
     ),
 )

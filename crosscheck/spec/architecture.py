@@ -11,11 +11,15 @@ import msgspec
 
 from crosscheck.spec.errors import SpecError
 from crosscheck.spec.frozen import FrozenDict
-from crosscheck.spec.op import LARGEST_SIZE, Shape, Value
+from crosscheck.spec.op import LARGEST_SIZE, Shape, Slot, Value
 from crosscheck.spec.ops import op_named
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*\Z")
+
+
+# From one operation to another.
+Edge = tuple[str, str]
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,10 +79,16 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
             raise SpecError(f"loss: {op.name} is of kind {op.kind}, not a loss")
         _check_arity(self.loss.inputs, op.arity, f"loss ({op.name})")
         _check_links(self.loss.inputs, len(self.nodes), len(self.inputs), f"loss ({op.name})")
+        _check_slots(self)
         attributes = op.complete(self.loss.attributes, "loss")
         loss = Loss(op=op.name, attributes=attributes, inputs=self.loss.inputs)
         msgspec.structs.force_setattr(self, "loss", loss)
-        _ = self.node_shapes, self.param_shapes, self.target_shape  # every shape rule is asked once, now
+        _ = (
+            self.node_shapes,
+            self.param_shapes,
+            self.target_shape,
+            self.weights_shape,
+        )  # every shape rule is asked once, now
 
     def shape_of(self, link: int) -> Shape:
         """Shape of node `link`, or of input -link - 1 where it is negative, without leading axes."""
@@ -86,6 +96,30 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
 
     def shapes_of(self, links: tuple[int, ...]) -> tuple[Shape, ...]:
         return tuple(self.shape_of(link) for link in links)
+
+    def slots(self, index: int) -> tuple[Slot, ...]:
+        """What each input of a node is."""
+        node = self.nodes[index]
+        return op_named(node.op, f"node {index}").slots(node.attributes, len(node.inputs))
+
+    def kinked_shape(self, index: int) -> Shape:
+        """Shape of the numbers at which a node has kinks: those of its first input, or inside it."""
+        node = self.nodes[index]
+        inside = op_named(node.op, f"node {index}").inside
+        shapes = self.shapes_of(node.inputs)
+        return shapes[0] if inside is None else inside(node.attributes, shapes)
+
+    def slots_of(self, name: str) -> tuple[Slot, ...]:
+        """As what each use takes an input of the architecture; the loss takes numbers."""
+        link = -[i.name for i in self.inputs].index(name) - 1
+        uses = [(node.inputs, self.slots(i)) for i, node in enumerate(self.nodes) if link in node.inputs]
+        loss = op_named(self.loss.op, "loss").slots(self.loss.attributes, len(self.loss.inputs))
+        return tuple(
+            slot
+            for links, slots in (*uses, (self.loss.inputs, loss))
+            for used, slot in zip(links, slots, strict=True)
+            if used == link
+        )
 
     @cached_property
     def node_shapes(self) -> tuple[Shape, ...]:
@@ -125,6 +159,31 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
         except SpecError as error:
             raise SpecError(f"loss ({self.loss.op}): {error}") from None
 
+    @cached_property
+    def weights_shape(self) -> Shape | None:
+        """Shape (n,) of the weights of the samples of one point; None where the loss takes none.
+
+        A sample is an element of the first axis of what the loss sums. Raises SpecError where it has no axis.
+        """
+        if not self.loss.attributes.get("weighted"):
+            return None
+        terms = self.terms_shape
+        if not terms:
+            raise SpecError(f"loss ({self.loss.op}): weighted=true, but it is a single number: there are no samples")
+        return terms[:1]
+
+    @cached_property
+    def terms_shape(self) -> Shape:
+        """Shape of the numbers that the loss sums: that of its input, without the axis that it consumes."""
+        shape = self.shape_of(self.loss.inputs[0])
+        return shape[:-1] if op_named(self.loss.op, "loss").per_sample else shape
+
+    @cached_property
+    def penalised(self) -> tuple[str, ...]:
+        """Keys of the parameters that the penalties l1 and l2 of the loss count: weights, no biases; each once."""
+        keys = [key for node in self.nodes for role, key in node.params.items() if role.startswith("weight")]
+        return tuple(dict.fromkeys(keys))
+
     @property
     def target_dtype(self) -> Literal["float", "int64"]:
         """`int64` where the targets are class indices, else the case's own dtype."""
@@ -139,6 +198,12 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
     def ops(self) -> tuple[str, ...]:
         """Names of all operations used, the loss last, each once."""
         return tuple(dict.fromkeys([*(n.op for n in self.nodes), self.loss.op]))
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """(operation, operation) for every link from a node to another, or to the loss."""
+        within = [(self.nodes[k].op, node.op) for node in self.nodes for k in node.inputs if k >= 0]
+        return (*within, *((self.nodes[k].op, self.loss.op) for k in self.loss.inputs if k >= 0))
 
     def to_json(self) -> bytes:
         """Canonical JSON: sorted keys, shortest exact floats, no spaces."""
@@ -178,6 +243,22 @@ def _check_inputs(inputs: tuple[Input, ...]) -> None:
         for size in item.shape:
             if not 1 <= size <= LARGEST_SIZE:
                 raise SpecError(f"input {item.name}: a size is a whole number from 1 to {LARGEST_SIZE:,}, not {size}")
+
+
+def _check_slots(architecture: Architecture) -> None:
+    """Indices and masks come from an input of that dtype."""
+    for i, node in enumerate(architecture.nodes):
+        for link, slot in zip(node.inputs, architecture.slots(i), strict=True):
+            if slot.dtype == "float":
+                continue
+            if link >= 0:
+                raise SpecError(f"node {i} ({node.op}): takes {slot.dtype} from an input, but node {link} is numbers")
+            given = architecture.inputs[-link - 1]
+            if given.dtype != slot.dtype:
+                raise SpecError(
+                    f"node {i} ({node.op}): takes {slot.dtype}, but input {given.name} is {given.dtype}; "
+                    f"declare it as {given.name}[{','.join(map(str, given.shape))}]:{slot.dtype}"
+                )
 
 
 def _check_keys(nodes: tuple[Node, ...], inputs: set[str]) -> None:

@@ -27,6 +27,8 @@ from crosscheck.spec.op import Shape
 
 Array = NDArray[Any]
 CASE_FORMAT = "crosscheck-case-1"
+# How the arrays of a case lie in memory when a subject is given them, simplest first.
+ORDERS = ("C", "F", "strided")
 # What zipfile and zlib raise for archives that are broken, truncated or encrypted.
 BROKEN_ARCHIVE = (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 # The .npy header of a C-ordered array, format 1.0, as NumPy writes it.
@@ -56,6 +58,8 @@ class Case:
     """An architecture and P points: every array has the leading axis P.
 
     Floating arrays are of `dtype` (for bfloat16 that of ml_dtypes); integer inputs and class targets are int64.
+    `weights` (P, n), of the samples, stand there where the loss is `weighted`: none is negative, not all are zero.
+    `order` says how a subject is given them: C or Fortran contiguous, or as every second number of a longer array.
     Arrays are read-only. `aims_at_kinks` says that the values were drawn to hit kinks and ties. Raises SpecError
     naming the array, what it is and what it must be.
     """
@@ -67,8 +71,12 @@ class Case:
     dtype: str = "float64"
     family: str = field(default="given")
     aims_at_kinks: bool = False
+    weights: Array | None = None
+    order: str = "C"
 
     def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise SpecError(f"case: order is {self.order!r}, must be one of {', '.join(ORDERS)}")
         dtype_named(self.dtype, "case")
         architecture = self.architecture
         if set(self.params) != set(architecture.param_shapes):
@@ -93,7 +101,10 @@ class Case:
         }
         targets = self._checked(self.targets, architecture.target_dtype, architecture.target_shape, points, "targets")
         self._check_classes(targets)
-        for name, value in (("params", FrozenDict(params)), ("inputs", FrozenDict(inputs)), ("targets", targets)):
+        self._check_ranges(inputs)
+        weights = self._checked_weights(points)
+        checked = {"params": FrozenDict(params), "inputs": FrozenDict(inputs), "targets": targets, "weights": weights}
+        for name, value in checked.items():
             object.__setattr__(self, name, value)
 
     def _checked(self, array: object, dtype: str, shape: Shape, points: int, place: str) -> Array:
@@ -115,16 +126,54 @@ class Case:
         if self.architecture.target_dtype != "int64":
             return
         classes = self.architecture.shape_of(self.architecture.loss.inputs[0])[-1]
-        if targets.size and not (targets.min() >= 0 and targets.max() < classes):
-            wrong = targets[(targets < 0) | (targets >= classes)].flat[0]
-            raise SpecError(f"case: targets hold class {wrong}, the loss has classes 0 to {classes - 1}")
+        ignored = self.architecture.loss.attributes.get("ignore_index")
+        wrong = targets[((targets < 0) | (targets >= classes)) & (targets != ignored)]
+        if wrong.size:
+            raise SpecError(f"case: targets hold class {wrong.flat[0]}, the loss has classes 0 to {classes - 1}")
+
+    def _check_ranges(self, inputs: Mapping[str, Array]) -> None:
+        """Indices are in range, and positive is what must be."""
+        for name, array in inputs.items():
+            for slot in self.architecture.slots_of(name):
+                if slot.dtype == "int64":
+                    wrong = array[(array < 0) | (array >= slot.below)]
+                    rule = f"it holds indices from 0 to {slot.below - 1}"
+                elif slot.positive:
+                    wrong = array[~((array > 0) & (array < slot.under))]
+                    rule = "it must be positive" if slot.under == math.inf else f"it must lie in (0, {slot.under:g})"
+                else:
+                    continue
+                if wrong.size:
+                    raise SpecError(f"case: input {name!r} holds {wrong.flat[0]}; {rule}")
+
+    def _checked_weights(self, points: int) -> Array | None:
+        shape = self.architecture.weights_shape
+        if (self.weights is None) != (shape is None):
+            needed = "needs weights of the samples" if self.weights is None else "has weights, but its loss takes none"
+            raise SpecError(f"case: {needed}: {self.architecture.loss.op}, weighted={str(shape is not None).lower()}")
+        if shape is None:
+            return None
+        weights = self._checked(self.weights, "float", shape, points, "weights")
+        if (weights < 0).any() or not (weights > 0).any(axis=-1).all():
+            raise SpecError("case: the weights of each point are not negative, and not all zero")
+        return weights
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Made anew: an array that was pickled or copied comes back writable.
         params, inputs = dict(self.params), dict(self.inputs)
         return (
             Case,
-            (self.architecture, params, inputs, self.targets, self.dtype, self.family, self.aims_at_kinks),
+            (
+                self.architecture,
+                params,
+                inputs,
+                self.targets,
+                self.dtype,
+                self.family,
+                self.aims_at_kinks,
+                self.weights,
+                self.order,
+            ),
         )
 
     @property
@@ -134,10 +183,19 @@ class Case:
     def point(self, index: int) -> Point:
         """Point `index` with fresh, writable copies of its arrays; what has no axis of its own is a 0-d array."""
         return Point(
-            params={k: np.array(a[index]) for k, a in self.params.items()},
-            inputs={k: np.array(a[index]) for k, a in self.inputs.items()},
-            targets=np.array(self.targets[index]),
+            params={k: self.handed(a[index]) for k, a in self.params.items()},
+            inputs={k: self.handed(a[index]) for k, a in self.inputs.items()},
+            targets=self.handed(self.targets[index]),
+            weights=None if self.weights is None else self.handed(self.weights[index]),
         )
+
+    def handed(self, array: Array) -> Array:
+        """A fresh, writable copy as it lies in memory by `order`; a 0-d array is what it is."""
+        if self.order == "strided" and np.ndim(array):
+            longer = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+            longer[..., ::2] = array
+            return longer[..., ::2]
+        return np.array(array, order="F" if self.order == "F" else "C")
 
     def take(self, indices: list[int]) -> Case:
         """The case with only these points."""
@@ -149,6 +207,8 @@ class Case:
             self.dtype,
             self.family,
             self.aims_at_kinks,
+            None if self.weights is None else self.weights[indices],
+            self.order,
         )
 
     def astype(self, dtype: str) -> Case:
@@ -165,7 +225,9 @@ class Case:
             params = {k: cast(a) for k, a in self.params.items()}
             inputs = {k: cast(a) for k, a in self.inputs.items()}
             targets = cast(self.targets)
-        return Case(self.architecture, params, inputs, targets, dtype, self.family, self.aims_at_kinks)
+            weights = None if self.weights is None else cast(self.weights)
+        held = (dtype, self.family, self.aims_at_kinks, weights, self.order)
+        return Case(self.architecture, params, inputs, targets, *held)
 
     @cached_property
     def key(self) -> str:
@@ -181,7 +243,10 @@ class Case:
         """As they are stored."""
         named = {f"param:{k}": a for k, a in sorted(self.params.items())}
         named |= {f"input:{k}": a for k, a in sorted(self.inputs.items())}
-        return {name: as_stored(a) for name, a in (*named.items(), ("targets", self.targets))}
+        named["targets"] = self.targets
+        if self.weights is not None:
+            named["weights"] = self.weights
+        return {name: as_stored(a) for name, a in named.items()}
 
     def to_bytes(self) -> bytes:
         """The case as the bytes of an .npz file: a JSON header and plain arrays; deterministic."""
@@ -191,6 +256,7 @@ class Case:
             "dtype": self.dtype,
             "family": self.family,
             "aims_at_kinks": self.aims_at_kinks,
+            "order": self.order,
         }
         members = {"header": np.frombuffer(msgspec.json.encode(header, order="sorted"), np.uint8)}
         members |= self._arrays()
@@ -227,7 +293,7 @@ class Case:
             raise SpecError(f"{place}, header: {error}") from None
         if header.format != CASE_FORMAT:
             raise SpecError(f"{place} has format {header.format!r}, this version reads {CASE_FORMAT!r}")
-        targets = arrays.pop("targets", None)
+        targets, weights = arrays.pop("targets", None), arrays.pop("weights", None)
         named: dict[str, dict[str, Array]] = {"param": {}, "input": {}}
         for name, array in arrays.items():
             kind, _, key = name.partition(":")
@@ -245,6 +311,8 @@ class Case:
                 header.dtype,
                 header.family,
                 header.aims_at_kinks,
+                None if weights is None else as_read(weights, header.dtype, place),
+                header.order,
             )
         except SpecError as error:
             raise SpecError(f"{place}: {error}") from None
@@ -256,6 +324,7 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
     dtype: str
     family: str
     aims_at_kinks: bool
+    order: str = "C"
 
 
 def _read_members(data: bytes, place: str) -> dict[str, Array]:

@@ -1,5 +1,7 @@
 """Errors that are the asker's: each names the value, the rule and the place."""
 
+import re
+
 
 class CrosscheckError(Exception):
     """Base of every error that crosscheck raises on purpose."""
@@ -35,7 +37,12 @@ def _contract_broken(message: str, rule: str, point: int | None, tensor: str | N
 
 
 class OracleUnavailable(UsageError):
-    """An oracle that was asked for cannot be imported here (exit code 4)."""
+    """An oracle that was asked for cannot be imported here (exit code 4). The text begins with `oracle NAME: `."""
+
+    @property
+    def reason(self) -> str:
+        """The text for a reader to whom the oracle has been named."""
+        return re.sub(r"\Aoracle \w+: ", "", str(self))
 
 
 class OracleCrashed(CrosscheckError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from crosscheck.spec.axes import AXIS, checked_axis, resized
 from crosscheck.spec.errors import SpecError
-from crosscheck.spec.op import Attribute, Attributes, Op, Shape
+from crosscheck.spec.op import Attributes, Op, Shape
 
 
 def _equal_shapes(_attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
@@ -13,11 +14,23 @@ def _equal_shapes(_attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
     return shapes[0]
 
 
-def _concat_shape(_attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
+def _concat_shape(attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
+    first = shapes[0]
+    axis = checked_axis("concat", attributes["axis"], first)
     for shape in shapes:
-        if not shape or shape[:-1] != shapes[0][:-1]:
-            raise SpecError(f"concat needs inputs that differ in the last axis only, not {shapes[0]} and {shape}")
-    return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+        if len(shape) != len(first) or resized(shape, axis) != resized(first, axis):
+            where = "the last axis" if axis == -1 else f"axis {axis}"
+            raise SpecError(f"concat needs inputs that differ in {where} only, not {first} and {shape}")
+    return resized(first, axis, sum(shape[axis] for shape in shapes))
+
+
+def _product_shape(_attributes: Attributes, shapes: tuple[Shape, ...]) -> Shape:
+    left, right = shapes
+    if min(len(left), len(right)) < 2 or left[:-2] != right[:-2] or left[-1] != right[-2]:
+        raise SpecError(
+            f"matmul needs inputs (…, n, k) and (…, k, m), the axes before them alike, not {left} and {right}"
+        )
+    return (*left[:-1], right[-1])
 
 
 _MANY = (2, 8)
@@ -28,9 +41,16 @@ MERGES: tuple[Op, ...] = (
     Op(
         name="concat",
         kind="merge",
-        attributes=(Attribute(name="axis", type="int", default=-1, choices=(-1,)),),
+        attributes=(AXIS,),
         arity=_MANY,
         out_shape=_concat_shape,
-        summary="side by side, on the last axis",
+        summary="side by side, on an axis",
+    ),
+    Op(
+        name="matmul",
+        kind="merge",
+        arity=(2, 2),
+        out_shape=_product_shape,
+        summary="the matrix product of the last two axes; the axes before them are a batch",
     ),
 )

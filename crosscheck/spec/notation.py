@@ -2,8 +2,9 @@
 
     x[3,4] -> dense(8) -> h: tanh -> dense(8) -> add(h) -> dense(2) -> softmax_cross_entropy
 
-A step continues the chain; `label:` names its output, `;` starts another chain from an input or a label,
-a merge names its further inputs. A second declaration (`u[3,2]`, `ids[3]:int64`) adds an input.
+A step continues the chain; `label:` names its output, `;` starts another chain from an input or a label, an op of
+several inputs names the further ones before its attributes. A second declaration (`u[3,2]`, `ids[3]:int64`) adds an
+input.
 `dense(8, weight=@0.weight)` shares a parameter by its key. Attributes at the spec's defaults are left
 out when printed; the nodes keep their order, so that reading what was printed gives the same architecture.
 """
@@ -114,9 +115,9 @@ class _Reader:
                 raise SpecError(f"{text!r}: {op.name} is a loss; a loss stands last")
             self.loss = Loss(op.name, attributes, (link, *links))
             return link
-        for role in _roles(op, attributes):
+        for role in op.roles(attributes):
             params.setdefault(role, f"{len(self.nodes)}.{role}")
-        unknown = set(params) - set(_roles(op, attributes))
+        unknown = set(params) - set(op.roles(attributes))
         if unknown:
             raise SpecError(f"{place}: {op.name} has no parameter {sorted(unknown)[0]!r}")
         self.nodes.append(Node(op.name, attributes, (link, *links), params))
@@ -131,7 +132,7 @@ class _Reader:
         order = [a.name for a in op.attributes]
         for argument in (a.strip() for a in text.split(",")) if text.strip() else ():
             key, equals, value = (part.strip() for part in argument.partition("="))
-            if not equals and op.kind == "merge":
+            if not equals and op.arity[1] > 1 and (argument in self.names or op.kind == "merge"):
                 if argument not in self.names:
                     raise SpecError(f"{place}: {argument!r} names no input and no label that stands before it")
                 links.append(self.names[argument])
@@ -154,11 +155,6 @@ class _Reader:
         if self.loss is None:
             raise SpecError("the architecture has no loss: end it with one, such as -> sse or -> cotangent")
         return Architecture(tuple(self.inputs), tuple(self.nodes), self.loss)
-
-
-def _roles(op: Op, attributes: dict[str, Value]) -> tuple[str, ...]:
-    """The parameter roles of an op, which depend on its attributes and not on its input's sizes."""
-    return tuple(op.params(attributes, ((1,),) * op.arity[0])) if op.kind == "layer" else ()
 
 
 def _size(text: str, place: str) -> int:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.op import Gap
-from crosscheck.spec.result import Array, Certified, Floats, Gradients, Reference
+from crosscheck.spec.result import Array, Certified, Floats, Gradients, OneSided, Reference
 
 
 class Oracle(Protocol):
@@ -37,13 +37,22 @@ class Certifier(Oracle, Protocol):
     ) -> Certified:
         """Gradients with a radius below a hundredth of `goal`, at `points` (all where None; elsewhere infinite).
 
-        `widths` says for each node's input (-1: the loss's output - target) from how far a kink still counts.
+        `widths` says for each node's input (-1: what the loss's kinks are of, output - target for most) from how far
+        a kink still counts.
         """
 
     def remainders(
-        self, case: Case, point: int, tensor: str, direction: Array, gradient: Array, steps: Floats
+        self, case: Case, point: int, direction: Mapping[str, Array], gradient: Mapping[str, Array], steps: Floats
     ) -> Floats:
-        """|f(θ+hv) - f(θ) - h g·v| for each step h, exactly; NaN where it is not known."""
+        """|f(θ+hv) - f(θ) - h g·v| for each step h, exactly; NaN where it is not known. θ are the tensors v names."""
+
+
+@runtime_checkable
+class ProvesSides(Certifier, Protocol):
+    """A certifier that can say what either side of a kink would give."""
+
+    def one_sided(self, case: Case, widths: Mapping[int, Floats], point: int, bits: int) -> OneSided | None:
+        """The gradients of a point for either side of its exact kinks; None where they are none, or mix."""
 
 
 @runtime_checkable
@@ -71,6 +80,17 @@ class HasLoss(Protocol):
 
     def loss(self, case: Case) -> Array:
         """The loss at every point, shape (P,)."""
+
+
+@runtime_checkable
+class HasAnswer(Protocol):
+    """A subject whose answer can be read though it breaks the contract otherwise."""
+
+    def answer(self, case: Case, point: int) -> Gradients:
+        """What it answers at one point, (1, …): the gradients that it has, in whatever floating dtype.
+
+        Raises ContractBroken where there is no loss, or a gradient that is no array of its tensor's shape.
+        """
 
 
 @runtime_checkable

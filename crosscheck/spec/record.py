@@ -109,18 +109,34 @@ class EntryRecord(Record, frozen=True):
 
 
 class Taylor(Record, frozen=True):
-    """Slope of log|f(θ+hv) - f(θ) - h g·v| over log h: 2 for a right gradient, 1 for a wrong one."""
+    """Slope of log|f(θ+hv) - f(θ) - h g·v| over log h: 2 for a right gradient, 1 for a wrong one.
+
+    f is the loss that was asked for, or, where `loss` is "own", the subject's: `factor` times the one asked for where
+    that is a constant. θ are the `tensors`, moved together along one random v. `exact` remainders are without rounding,
+    others in float64. The `claimed` gradient is the one in question, beside it stands that of `reference_name`, where
+    there is one. One that `vanishes` leaves nothing beyond rounding, and so has no slope.
+    """
 
     claimed: float | None
     reference: float | None
-    reference_name: str
+    reference_name: str | None
     steps: tuple[float, ...]
     claimed_remainders: tuple[Number, ...]
     reference_remainders: tuple[Number, ...]
+    claimed_vanishes: bool = False
+    reference_vanishes: bool = False
+    loss: str = "asked"
+    factor: float | None = None
+    tensors: tuple[str, ...] = ()
+    exact: bool = False
 
 
 class Finding(Record, frozen=True):
-    """One distinct cause: the smallest case that shows it, its worst entries, and what it looks like."""
+    """One distinct cause: the smallest case that shows it, its worst entries, and what it looks like.
+
+    Where the loss is another than the one asked for, `own_taylor` is of the subject's, beside `taylor` of that one.
+    `no_taylor` says why one of them is not there.
+    """
 
     id: str
     verdict: str
@@ -144,6 +160,8 @@ class Finding(Record, frozen=True):
     worst_case_file: str | None
     worst_architecture: str | None
     replay: str
+    own_taylor: Taylor | None = None
+    no_taylor: str | None = None
 
 
 class Deviation(Record, frozen=True):
@@ -183,8 +201,45 @@ class Convention(Record, frozen=True):
     values: dict[str, Number]
 
 
+class KinkMet(Record, frozen=True):
+    """A kink or a knot of an op, at a value of its input (of a loss: of output minus target), and who stood there.
+
+    Without a value it is a tie, as a maximum has them. `exactly` counts elements whose value is that one, `near` those
+    too near for the dtype to tell the side.
+    """
+
+    op: str
+    at: float | None
+    exactly: int
+    near: int
+
+
+class Combinations(Record, frozen=True):
+    """Of all pairs (or triples) of values of the factors: how many can be had, how many cases have held.
+
+    `infeasible` counts the others by reason; `empty` names those that could be had and were not, the first of them.
+    """
+
+    strength: int
+    covered: int
+    feasible: int
+    infeasible: dict[str, int]
+    empty: tuple[str, ...]
+
+
+class Edges(Record, frozen=True):
+    """Of all legal edges from operation to operation, those met; `empty` names others, the first of them."""
+
+    covered: int
+    legal: int
+    empty: tuple[str, ...]
+
+
 class Coverage(Record, frozen=True):
-    """What was compared: entries with a decided comparison for each op and role, cases by property."""
+    """What was compared: entries with a decided comparison for each op and role, cases by property, kinks met.
+
+    `combinations` and `edges` are of the space that was drawn from; a fixed network has none.
+    """
 
     roles: dict[str, dict[str, int]]
     losses: dict[str, int]
@@ -192,6 +247,9 @@ class Coverage(Record, frozen=True):
     dtypes: dict[str, int]
     depths: dict[str, int]
     never_compared: tuple[str, ...]
+    kinks: tuple[KinkMet, ...] = ()
+    combinations: tuple[Combinations, ...] = ()
+    edges: Edges | None = None
 
 
 class Exit(Record, frozen=True):

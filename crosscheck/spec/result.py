@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+# By op and place (None: a tie): how many elements stood exactly on that kink or knot, and how many too near to tell.
+KinksMet = Mapping[tuple[str, float | None], tuple[int, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,14 +80,34 @@ class Certified:
 
 
 @dataclass(frozen=True, eq=False)
+class OneSided:
+    """What a proof says at one point for either side of the kinks that it is exactly on, all of one operation.
+
+    `elements` are those of the input of `node` (-1: the loss) that stand on a kink, `at` its places, `slopes` the
+    one-sided derivatives there. `left` has the slope on the left of all of them, `right[i]` that on the right of
+    element i alone; arrays have a leading axis of 1. The gradient of any other choice is left + Σ s_i (right[i] -
+    left), 0 ≤ s_i ≤ 1: no element of an operation's input depends on another one's slope.
+    """
+
+    op: str
+    node: int
+    elements: tuple[tuple[int, ...], ...]
+    at: tuple[float, ...]
+    slopes: tuple[tuple[float, float], ...]
+    left: Reference
+    right: tuple[Reference, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Bound:
     """How far rounding may move one party's answer, in absolute units, for each entry.
 
     `gradients` has the shapes of the gradients compared; infinite where a sample overflowed. `parted` (P,)
-    marks the points at which a comparison could not be decided: a kink, a tie. `held` is the bound on one side
-    of every such branch, for who knows the hull of the sides; elsewhere the same. `near` says within which
-    distance of a kink the inputs of a node (of the loss: -1) cannot be told from it. `centre` is the plain run
-    that the spread was taken around. `loss_spread` (P,) is σ of the loss, `signal` (P,) the largest
+    marks the points at which a comparison could not be decided: a kink, a tie; `overflown` (P,) those at which a
+    value on the way is beyond the largest number of the dtype, or cannot be told from that. `held` is the bound
+    on one side of every undecided branch, for who knows the hull of the sides; elsewhere the same. `near` says
+    within which distance of a kink the inputs of a node (of the loss: -1) cannot be told from it. `centre` is
+    the plain run that the spread was taken around. `loss_spread` (P,) is σ of the loss, `signal` (P,) the largest
     |∂C/∂(a node's output)|: what a gradient of zero is small against.
     """
 
@@ -96,6 +118,7 @@ class Bound:
     near: Mapping[int, Floats]
     loss_spread: Floats
     signal: Floats
+    overflown: Bools
 
 
 @dataclass(frozen=True)

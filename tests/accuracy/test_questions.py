@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crosscheck.accuracy.implementations import answer
-from crosscheck.accuracy.questions import Question, case, questions
+from crosscheck.accuracy.questions import LOSSES, Question, case, questions
 from crosscheck.spec.errors import UsageError
 from crosscheck.spec.ops import OPS
 
@@ -27,8 +27,8 @@ KNOWN = {
 }
 
 
-def test_every_activation_and_loss_is_asked_about() -> None:
-    assert {q.op for q in questions()} == {op.name for op in OPS.values() if op.kind in ("activation", "loss")}
+def test_every_activation_and_every_loss_of_any_number_is_asked_about() -> None:
+    assert {q.op for q in questions()} == {*LOSSES, *(op.name for op in OPS.values() if op.kind == "activation")}
     assert len({q.name for q in questions()}) == len(questions())
 
 

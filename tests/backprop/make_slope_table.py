@@ -29,6 +29,7 @@ COMMON = tuple(sign * size for size in SIZES for sign in (1.0, -1.0))
 # Beside the zeros of g', and in the tails where g' leaves the normal numbers of float32 and of float64.
 SPECIAL = {
     "sin": (1.57080078125, 1e22),
+    "celu": (-0.30000001192092896, -26.20, -31.0, -0.0123, -212.5, -213.0, -223.4),
     "tanh": (-354.0, 44.0),
     "silu": (-1.2784645, -1.278564453125, -708.5, -710.1151, -740.0),
     "hardsigmoid": (-2.9999900008120166, -2.999990463256836, 2.9999900008120166),
@@ -90,6 +91,11 @@ def selu(x: arb_series) -> arb_series:
     return scale * (x if x[0] > 0 else alpha * (x.exp() - 1))
 
 
+def celu(x: arb_series) -> arb_series:
+    alpha = arb(0.3)  # that float64, which is no float32
+    return x if x[0] > 0 else alpha * ((x / alpha).exp() - 1)
+
+
 GATES = {
     "silu": sigmoid,
     "gelu": lambda x: (-x / arb(2).sqrt()).erfc() / 2,
@@ -102,6 +108,7 @@ PLAIN = {
     "softplus": softplus,
     "log_sigmoid": lambda x: -softplus(-x),
     "elu": lambda x: x if x[0] > 0 else x.exp() - 1,
+    "celu": celu,
     "selu": selu,
     "softsign": lambda x: x / (1 + (x if x[0] > 0 else -x)),
     "sin": lambda x: x.sin(),

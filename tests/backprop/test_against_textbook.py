@@ -14,11 +14,12 @@ from crosscheck.spec import Case, Gradients
 from crosscheck.tolerance.bounds import bound
 
 EVERY = [
-    *tb.ROWS.keys() - {"gelu", "leaky_relu", "elu", "hardtanh"},
+    *tb.ROWS.keys() - {"gelu", "leaky_relu", "elu", "celu", "hardtanh"},
     "gelu",
     "gelu(approximate=tanh)",
     "leaky_relu(negative_slope=-0.5)",
     "elu(alpha=0.3)",
+    "celu(alpha=0.3)",
     "hardtanh(min_val=-0.25, max_val=2.0)",
 ]
 ROLES = ("weight", "bias")

@@ -15,6 +15,8 @@ NETS = [
     "x[3,5] -> dense(4) -> gelu -> dense(3) -> mish -> dense(2) -> softmax_cross_entropy",
     "x[5] -> dense(4) -> h: tanh -> dense(4) -> add(h) -> softmax -> sse",
     "x[2,3,2]; u[2,3,1]; x -> concat(u) -> dense(3) -> h: selu -> multiply(h) -> huber",
+    "x[4,8] -> h: prelu(per_channel=true) -> glu(axis=-2) -> norm(axis=-2) -> logsumexp(keepdims=true) -> sse",
+    "x[2,3,4]; u[2,4,3]; x -> matmul(u) -> h: transpose -> concat(h, axis=-3) -> slice(axis=-2, step=2) -> sse",
     "x[1,1] -> dense(1) -> gelu(approximate=tanh) -> dense(17) -> log_sigmoid -> bce_with_logits",
 ]
 STACK = 3

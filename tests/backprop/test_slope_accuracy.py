@@ -26,6 +26,7 @@ KEYWORDS: dict[str, tuple[str, dict[str, Any]]] = {
     "gelu": ("gelu", {"approximate": "none"}),
     "gelu_tanh": ("gelu", {"approximate": "tanh"}),
     "elu": ("elu", {"alpha": 1.0}),
+    "celu": ("celu", {"alpha": 0.3}),
 }
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
 

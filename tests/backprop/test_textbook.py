@@ -14,6 +14,7 @@ from crosscheck.spec.activations import ACTIVATIONS
 ATTRIBUTES: dict[str, list[dict[str, bool | int | float | str]]] = {
     "leaky_relu": [{"negative_slope": 0.01}, {"negative_slope": -0.5}],
     "elu": [{"alpha": 1.0}, {"alpha": 0.3}],
+    "celu": [{"alpha": 1.0}, {"alpha": 0.3}],
     "gelu": [{"approximate": "none"}, {"approximate": "tanh"}],
     "hardtanh": [{"min_val": -1.0, "max_val": 1.0}, {"min_val": -0.25, "max_val": 2.0}],
 }
@@ -98,6 +99,7 @@ KNOWN = [  # name, attributes, z, g(z) and g'(z), from the definitions
     ("relu",        {},                       -2.0,  0.0,                     0.0),
     ("leaky_relu",  {"negative_slope": 0.25}, -2.0,  -0.5,                    0.25),
     ("elu",         {"alpha": 2.0},           -math.log(2), -1.0,             1.0),
+    ("celu",        {"alpha": 2.0},           -2 * math.log(2), -1.0,         1 / 2),
     ("selu",        {},                       2.0,   2.1014019747109609,      1.0507009873554805),
     ("selu",        {},                       -math.log(2), -1.7580993408473766 / 2, 1.7580993408473766 / 2),
     ("softplus",    {},                       0.0,   math.log(2),             1 / 2),

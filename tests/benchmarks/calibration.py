@@ -112,7 +112,7 @@ def _deviating(case: Case, subject: Subject) -> Bools:
     result = np.zeros(case.n_points, np.bool_)
     if case.dtype != "float64" or subject.error_model is None:
         return result
-    for known, points in bounds.deviations_met(case, [subject.error_model]):
+    for known, points in bounds.deviations_met(case, (), subject.error_model):
         result |= points & known.beyond_rounding
     return result
 

@@ -54,6 +54,7 @@ ACTIVATIONS: dict[str, Callable[[Any, Any, float], Any]] = {
     "relu":        lambda m, x, z: x if z > 0 else 0 * x,
     "leaky_relu":  lambda m, x, z: x if z > 0 else m.number("0.01") * x,
     "elu":         lambda m, x, z: x if z > 0 else m.exp(x) - 1,
+    "celu":        lambda m, x, z: x if z > 0 else m.exp(x) - 1,
     "selu":        lambda m, x, z: m.number(LAMBDA) * (x if z > 0 else m.number(ALPHA) * (m.exp(x) - 1)),
     "softplus":    lambda m, x, z: m.log(1 + m.exp(x)),
     "silu":        lambda m, x, z: x / (1 + m.exp(-x)),

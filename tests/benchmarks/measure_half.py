@@ -29,7 +29,7 @@ PRIMITIVES = (np.exp, np.expm1, np.log, np.log1p, np.tanh, np.sin, np.cos, np.sq
 BY_WAY_OF_FLOAT32 = (special.expit, special.erf)
 ACTIVATIONS = (
     *("sigmoid", "tanh", "softplus", "silu", "gelu", "gelu(tanh)", "mish", "elu", "selu", "softsign", "log_sigmoid"),
-    *("hardsigmoid", "leaky_relu", "hardtanh", "relu", "sin"),
+    *("celu", "hardsigmoid", "leaky_relu", "hardtanh", "relu", "sin"),
 )
 LOSSES = ("mse", "huber", "bce_with_logits")
 TARGETS = (0.0, 0.25, 0.5, 1.0)

@@ -36,11 +36,11 @@ BYTES: list[tuple[bytes | str, str]] = [
     (b"[]", "Expected `object`, got `array`"),
     (b"[" * 100_000, "Expected `object`, got `array`"),
     (b'"x[3] -> sse"', "Expected `object`, got `str`"),
-    (GOOD + b"x", "JSON is malformed: trailing characters (byte 255)"),
+    (GOOD + b"x", "JSON is malformed: trailing characters (byte 290)"),
     (b"\xff\xfe", "JSON is malformed: invalid character (byte 0)"),
     (GOOD.replace(b'"x"', b'"\xff"'), "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
     ("\ud800", "'utf-8' codec can't encode character '\\ud800' in position 0: surrogates not allowed"),
-    (GOOD.replace(b"1.0", b"NaN"), "JSON is malformed: invalid character (byte 103)"),
+    (GOOD.replace(b"1.0", b"NaN"), "JSON is malformed: invalid character (byte 121)"),
     (GOOD.replace(b"1.0", b"1e999"), "Number out of range - at `$.loss.attributes[...]`"),
     (GOOD.replace(b"1.0", b"1" + b"0" * 5000), "Integer value out of range - at `$.loss.attributes[...]`"),
     (GOOD.replace(b"1.0", b"1" + b"0" * 400), f"loss (sse): scale=1{'0' * 400}, but scale is a finite number"),
@@ -101,7 +101,7 @@ FIELDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda a: a["loss"]["attributes"].update(reduction="none"),
      "loss (sse): reduction='none', but reduction is one of sum, mean, batch_mean"),
     (lambda a: a["loss"]["attributes"].update(delta=1.0),
-     "loss: sse has no attribute 'delta'; it has reduction, scale"),
+     "loss: sse has no attribute 'delta'; it has reduction, scale, weighted, l1, l2"),
 ]
 # fmt: on
 

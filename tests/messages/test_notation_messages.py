@@ -87,7 +87,7 @@ SAID = {
     "x[] -> dense(2) -> sse":
         "node 0 (dense): dense needs an input of shape (…, in), but its input is a scalar",
     "x[] -> softmax -> sse":
-        "node 0 (softmax): softmax and log_softmax need an axis, but their input is a scalar",
+        "node 0 (softmax): softmax works on axis -1, but its input of shape () has no axes",
     "x[] -> softmax_cross_entropy":
         "loss (softmax_cross_entropy): softmax_cross_entropy needs classes on the last axis, but its input is a scalar",
     "x[3] -> sse(reduction=batch_mean)":
@@ -153,7 +153,7 @@ SAID = {
     "x[3] -> add(x,x,x,x,x,x,x,x) -> sse":
         "node 0 (add): has 9 inputs, needs 2 to 8",
     "x[3]; u[3]; x -> concat(u, axis=0) -> sse":
-        "'concat(u, axis=0)' (concat): axis=0, but axis is -1",
+        "'concat(u, axis=0)' (concat): axis=0, but axis is a whole number at most -1",
     "x[3] -> sse(x)":
         "'sse(x)' (sse): reduction='x', but reduction is one of sum, mean, batch_mean",
     "h[3]; x -> sse":
@@ -173,7 +173,36 @@ SAID = {
     "x[3] -> dense(2 -> sse":
         "'dense(2' is not a step; a step is an operation such as tanh or dense(8)",
     "x[3] -> softmax(axis=0) -> sse":
-        "'softmax(axis=0)' (softmax): axis=0, but axis is -1",
+        "'softmax(axis=0)' (softmax): axis=0, but axis is a whole number at most -1",
+    "x[3] -> softmax(axis=-2) -> sse":
+        "node 0 (softmax): softmax works on axis -2, but its input of shape (3,) has 1 axis",
+    "x[2,3] -> glu -> sse":
+        "node 0 (glu): glu halves axis -1, but its input has shape (2, 3): 3 is not even",
+    "x[4] -> prelu(per_channel=true) -> sse":
+        "node 0 (prelu): prelu(per_channel=true) has its channels on the second axis, but its input is (4,)",
+    "x[2,3] -> norm(axis=-3) -> sse":
+        "node 0 (norm): norm works on axis -3, but its input of shape (2, 3) has 2 axes",
+    "x[3] -> flatten -> sse":
+        "node 0 (flatten): flatten(start=1) needs an input of at least 2 axes, not (3,)",
+    "x[2,3] -> reshape(shape=4x0) -> sse":
+        "node 0 (reshape): reshape(shape=4x0) cannot hold the 6 numbers of an input of shape (2, 3)",
+    "x[2,3] -> reshape(shape=2x2) -> sse":
+        "node 0 (reshape): reshape(shape=2x2) cannot hold the 6 numbers of an input of shape (2, 3)",
+    "x[2,3] -> reshape(shape=0x0x1) -> sse":
+        "node 0 (reshape): reshape(shape=0x0x1) leaves 2 sizes open; one alone follows from the rest",
+    "x[3] -> transpose -> sse":
+        "node 0 (transpose): transpose works on axis -2, but its input of shape (3,) has 1 axis",
+    "x[3] -> slice(start=3) -> sse":
+        "node 0 (slice): slice(start=3) takes nothing of axis -1 of shape (3,)",
+    "x[3] -> slice(step=0) -> sse":
+        "'slice(step=0)' (slice): step=0, but step is a whole number above 0 and at most 1,000,000,000",
+    "x[2,3]; u[2,3]; x -> matmul(u) -> sse":
+        "node 0 (matmul): matmul needs inputs (…, n, k) and (…, k, m), the axes before them alike, "
+        "not (2, 3) and (2, 3)",
+    "x[2,3]; u[3,3]; x -> concat(u) -> sse":
+        "node 0 (concat): concat needs inputs that differ in the last axis only, not (2, 3) and (3, 3)",
+    "x[2,3]; u[2,2]; x -> concat(u, axis=-2) -> sse":
+        "node 0 (concat): concat needs inputs that differ in axis -2 only, not (2, 3) and (2, 2)",
     "x[3] -> softmax_cross_entropy(targets=onehot)":
         "'softmax_cross_entropy(targets=onehot)' (softmax_cross_entropy): targets='onehot', but targets "
         "is one of classes, probabilities",

@@ -110,8 +110,8 @@ def test_the_key_does_not_change() -> None:
     case = Case(parse("x[1,2] -> dense(1) -> sse"), {
         "0.weight": np.array([[[0.5, -1.0]]]), "0.bias": np.array([[0.25]])
     }, {"x": np.array([[[1.0, 2.0]]])}, np.array([[[3.0]]]))  # fmt: skip
-    assert case.key == "76cfa764ab3258077598598bab3e8f11a8d7c96b43de37aa377417843232eeb2"
-    assert case.astype("float32").key == "9682ccdebd46f685fcd4f04311c71181261e6d89d305af47979d0f0e20edff38"
+    assert case.key == "59318c5f58983b6242d934aa661a3f1f8cdfae04a99c1242ad1ac4255f439ac3"
+    assert case.astype("float32").key == "0e8fcc4e3c769df60390a31efce3f2560cf065b585d9e8ddf88b3caf1285c258"
 
 
 def test_the_key_does_not_depend_on_where_the_numbers_came_from() -> None:
@@ -124,9 +124,10 @@ def test_the_key_does_not_depend_on_where_the_numbers_came_from() -> None:
 
 @given(cases(EVERYTHING, points=2), st.data())
 def test_the_key_depends_on_every_bit(case: Case, data: st.DataObject) -> None:
-    group = data.draw(st.sampled_from(["params", "inputs"] if case.params else ["inputs"]))
-    name = data.draw(st.sampled_from(sorted(getattr(case, group))))
-    array = np.array(getattr(case, group)[name])
+    groups = {"params": case.params, "inputs": case.inputs}
+    floating = [(group, name) for group, arrays in groups.items() for name in arrays if arrays[name].dtype.kind == "f"]
+    group, name = data.draw(st.sampled_from(sorted(floating)))
+    array = np.array(groups[group][name])
     place = data.draw(st.integers(0, array.size - 1))
     array.flat[place] = np.nextafter(array.flat[place], np.inf)
     assert with_arrays(case, **{group: {name: array}}).key != case.key

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from spec.graphs import graphs
 
-from crosscheck.spec import Architecture, Input, Loss, Node, SpecError, parse, template, to_text
+from crosscheck.spec import OPS, Architecture, Input, Loss, Node, SpecError, parse, template, to_text
 from crosscheck.strategies.architectures import architectures
 from crosscheck.strategies.space import EVERYTHING
 
@@ -76,7 +76,7 @@ def test_a_text_is_the_graph_that_it_says() -> None:
         ("dense", (2,)),
         ("sin", (3,)),
     ]
-    assert found.loss == Loss("sse", {"reduction": "sum", "scale": 1.0}, (1,))
+    assert found.loss == Loss("sse", OPS["sse"].complete({}, "loss"), (1,))
 
 
 def test_a_key_is_shared_only_where_it_is_written() -> None:

@@ -8,19 +8,18 @@ decimal, √(2/π) and 1/6 are those real numbers; λ and α of selu are the flo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
 from flint import arb, arb_series, fmpq
 
 from crosscheck.oracles.ball.arithmetic import Balls, precision
+from crosscheck.oracles.ball.axes import on_an_axis
 from crosscheck.oracles.ball.branches import Row, Series, evaluate, row
-from crosscheck.oracles.ball.tape import Tape, Variable
+from crosscheck.oracles.ball.tape import Composition, Tape, Variable
 from crosscheck.spec.op import Attributes, Value
 from crosscheck.spec.ops import op_named
-
-Composition = Callable[[Tape, Variable, int], Variable]
 
 SELU_SCALE, SELU_ALPHA = arb(1.0507009873554805), arb(1.6732632423543772)
 
@@ -143,6 +142,7 @@ ROWS: dict[str, Row | Composition] = {  # a by z + ε; several formulas stand fr
     "silu":        row(lambda x, _: x * sigmoid(x)),
     "softplus":    row(lambda x, _: softplus(x)),
     "elu":         row(lambda x, own: arb(own["alpha"]) * expm1(x), lambda x, _: x, at=at_zero),
+    "celu":        row(lambda x, own: arb(own["alpha"]) * expm1(x / arb(own["alpha"])), lambda x, _: x, at=at_zero),
     "selu":        row(lambda x, _: SELU_SCALE * (SELU_ALPHA * expm1(x)), lambda x, _: SELU_SCALE * x, at=at_zero),
     "mish":        row(lambda x, _: mish(x)),
     "softsign":    row(lambda x, _: x / (1 - x), lambda x, _: x / (1 + x), at=at_zero),
@@ -153,8 +153,8 @@ ROWS: dict[str, Row | Composition] = {  # a by z + ε; several formulas stand fr
                        at=lambda _: (-3.0, 3.0)),
     "log_sigmoid": row(lambda x, _: -softplus(-x)),
     "sin":         row(lambda x, _: x.sin()),
-    "softmax":     softmax,
-    "log_softmax": log_softmax,
+    "softmax":     on_an_axis(softmax),
+    "log_softmax": on_an_axis(log_softmax),
 }
 # fmt: on
 

@@ -32,11 +32,22 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
+class Kink:
+    """An element that stands exactly on a place where the slope jumps, and the slopes on both sides of it."""
+
+    element: int
+    at: Any
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluated:
     """Values and slopes of a row at some balls.
 
     `picked` is `slopes` with one number in the place of each hull. `jumps` says that there is a hull of slopes that
-    differ, `unsettled` that a higher precision might leave fewer branches in one.
+    differ, `unsettled` that a higher precision might leave fewer branches in one, `kinks` which of the hulls are those
+    of exactly two stretches at the place where they meet; `beside` that there are others.
     """
 
     values: Balls
@@ -44,25 +55,37 @@ class Evaluated:
     picked: Balls
     jumps: bool = False
     unsettled: bool = False
+    kinks: tuple[Kink, ...] = ()
+    beside: bool = False
 
 
 def row(*formulas: Formula, at: Places = nowhere) -> Row:
     return Row(formulas, at)
 
 
-def evaluate(row_: Row, balls: Sequence[Any], attributes: Attributes, widths: Sequence[float] | None) -> Evaluated:
-    """The row at each ball; `widths` says from how far a place still counts for the slope."""
+def evaluate(
+    row_: Row,
+    balls: Sequence[Any],
+    attributes: Attributes,
+    widths: Sequence[float] | None,
+    right: Callable[[int], bool] | None = None,
+) -> Evaluated:
+    """The row at each ball; `widths` says from how far a place still counts for the slope.
+
+    At the n-th exact kink the slope on its right is picked where `right(n)`, else that on its left; None picks the
+    middle.
+    """
     places = row_.places(attributes)
     if not places:
         return _smooth(row_.formulas[0], balls, attributes)
-    pieces = _Pieces(row_.formulas, tuple(arb(p) for p in places), attributes)
+    pieces = _Pieces(row_.formulas, tuple(arb(p) for p in places), attributes, right)
     values, slopes, picked = [], [], []
-    for z, width in zip(balls, widths or (0.0,) * len(balls), strict=True):
-        value, slope, one = pieces.at(z, ZERO if width == 0.0 else arb(width))
+    for i, (z, width) in enumerate(zip(balls, widths or (0.0,) * len(balls), strict=True)):
+        value, slope, one = pieces.at(i, z, ZERO if width == 0.0 else arb(width))
         values.append(value)
         slopes.append(slope)
         picked.append(one)
-    return Evaluated(values, slopes, picked, pieces.jumps, pieces.unsettled)
+    return Evaluated(values, slopes, picked, pieces.jumps, pieces.unsettled, tuple(pieces.kinks), pieces.beside)
 
 
 def _smooth(formula: Formula, balls: Sequence[Any], attributes: Attributes) -> Evaluated:
@@ -84,11 +107,18 @@ def _at(formula: Formula, z: Any, attributes: Attributes) -> Series:
 class _Pieces:
     """The formulas of a row with places, and what was met while they were asked."""
 
-    def __init__(self, formulas: Sequence[Formula], places: tuple[Any, ...], attributes: Attributes) -> None:
-        self._formulas, self._places, self._attributes = formulas, places, attributes
-        self.jumps = self.unsettled = False
+    def __init__(
+        self,
+        formulas: Sequence[Formula],
+        places: tuple[Any, ...],
+        attributes: Attributes,
+        right: Callable[[int], bool] | None,
+    ) -> None:
+        self._formulas, self._places, self._attributes, self._right = formulas, places, attributes, right
+        self.jumps = self.unsettled = self.beside = False
+        self.kinks: list[Kink] = []
 
-    def at(self, z: Any, width: Any) -> tuple[Any, Any, Any]:
+    def at(self, element: int, z: Any, width: Any) -> tuple[Any, Any, Any]:
         """Value, slope, and one slope out of the hull."""
         away = [z - place for place in self._places]
         # Closed stretches: at a place both sides are touched.
@@ -107,21 +137,27 @@ class _Pieces:
             value, slope = self._on(i, z)
             values.append(value)
             slopes.append(slope)
-        return union(values), *self._hull(slopes, away[first:last], width)
+        return union(values), *self._hull(slopes, away[first:last], width, element, z)
 
     def _on(self, i: int, z: Any) -> tuple[Any, Any]:
         found = _at(self._formulas[i], z, self._attributes)
         return found[0], found[1]
 
-    def _hull(self, slopes: Balls, away: Balls, width: Any) -> tuple[Any, Any]:
-        """The hull of the slopes on the stretches that meet at these places."""
+    def _hull(self, slopes: Balls, away: Balls, width: Any, element: int, z: Any) -> tuple[Any, Any]:
+        """The hull of the slopes on the stretches that meet at these places, and one slope out of it."""
         hull = union(slopes)
         if all(a.overlaps(b) for a, b in pairwise(slopes)):
             return hull, hull
         self.jumps = True
         # No precision changes what is decided by an exact distance, or by one that is surely within the width.
         self.unsettled |= not all(d.is_exact() or abs(d) <= width for d in away)
-        return hull, hull.mid()
+        if len(away) > 1 or not away[0].is_zero():
+            self.beside = True
+            return hull, hull.mid()
+        self.kinks.append(Kink(element, z, *slopes))
+        if self._right is None:
+            return hull, hull.mid()
+        return hull, slopes[1] if self._right(len(self.kinks) - 1) else slopes[0]
 
 
 def union(balls: Sequence[Any]) -> Any:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from crosscheck.oracles.ball.arithmetic import Balls, log2_radii, read, rounded
 from crosscheck.oracles.ball.layout import Layout
-from crosscheck.oracles.ball.walk import Numbers, Widths, answer, at_precision, forward, numbers
+from crosscheck.oracles.ball.walk import Graph, Numbers, Widths, answer, at_precision, elementwise, forward, numbers
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
-from crosscheck.spec.result import Certified, Floats, Gradients, Reference, Rigour
+from crosscheck.spec.result import Certified, Floats, Gradients, OneSided, Reference, Rigour
 
 # Measured on 800 drawn networks of 8 points, against the bounds of float64: enough for all points but one in a
 # thousand. 64 bits are not (6 % of the points are asked again), and 192 cost FLINT's products twice the time.
@@ -41,8 +41,9 @@ def certify(
     hull, at_limit = np.zeros(total, np.bool_), np.zeros(total, np.bool_)
     kinks: dict[tuple[str, int], None] = {}
     for point in points:
-        near = {i: np.nan_to_num(w[point], nan=np.inf, posinf=np.inf).ravel().tolist() for i, w in widths.items()}
-        proof = _prove(case, point, layout, near, None if demands is None else demands[point], most_bits)
+        proof = _prove(
+            case, point, layout, _near(widths, point), None if demands is None else demands[point], most_bits
+        )
         values[point], radii[point] = proof.values, proof.radii
         bits[point], hull[point], at_limit[point] = proof.bits, bool(proof.kinks), proof.missing > 0.0
         kinks.update(dict.fromkeys(proof.kinks))
@@ -105,6 +106,43 @@ def _missing(balls: Balls, mids: Floats, radii: Floats, demands: Floats | None) 
     logs = log2_radii(balls, radii)
     asked = (wanted < np.inf) & (logs > -np.inf)  # an exact ball is small enough for anyone
     return float((logs[asked] - wanted[asked]).max(initial=-np.inf))
+
+
+def one_sided(case: Case, point: int, widths: Mapping[int, Floats], bits: int, *, most: int) -> OneSided | None:
+    """See `Ball.one_sided`."""
+    architecture, given, layout = case.architecture, numbers(case, point), Layout.of(case.architecture, by_node=False)
+    near = _near(widths, point)
+
+    def gradients(right: Collection[int]) -> tuple[Graph, Reference]:
+        graph = forward(architecture, given, near, right)
+        balls = layout.flat(answer(graph, architecture, picked=True))
+        values, radii = rounded(balls, *read(balls))
+        laid = layout.gradients(values[np.newaxis]), layout.gradients(radii[np.newaxis])
+        return graph, Reference(laid[0], Rigour.CERTIFIED, laid[1])
+
+    with at_precision(bits, case, point):
+        graph, left = gradients(())
+        kinks = graph.tape.kinks
+        if len(graph.jumps) != 1 or len(kinks) != 1 or len(kinks[0]) > most or graph.tape.beside:
+            return None
+        ((_, node),) = graph.jumps
+        if not elementwise(architecture, node):
+            return None
+        operation = architecture.nodes[node] if node >= 0 else architecture.loss
+        shape = architecture.shape_of(operation.inputs[0])
+        return OneSided(
+            op=operation.op,
+            node=node,
+            elements=tuple(tuple(int(i) for i in np.unravel_index(k.element, shape)) for k in kinks[0]),
+            at=tuple(float(k.at) for k in kinks[0]),
+            slopes=tuple((float(k.left), float(k.right)) for k in kinks[0]),
+            left=left,
+            right=tuple(gradients((i,))[1] for i in range(len(kinks[0]))),
+        )
+
+
+def _near(widths: Mapping[int, Floats], point: int) -> Widths:
+    return {i: np.nan_to_num(w[point], nan=np.inf, posinf=np.inf).ravel().tolist() for i, w in widths.items()}
 
 
 def _without_goal(mids: Floats) -> Floats:

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_series
 
+from crosscheck.oracles.ball import forward_layers, forward_losses
 from crosscheck.oracles.ball.activations import ROWS
 from crosscheck.oracles.ball.arithmetic import precision
 from crosscheck.oracles.ball.branches import Row, Series
-from crosscheck.spec.architecture import Architecture, Node
+from crosscheck.oracles.ball.forward_layers import along, each
+from crosscheck.spec.architecture import Node
 from crosscheck.spec.case import Case
 from crosscheck.spec.op import Attributes
 from crosscheck.spec.result import Array
@@ -49,7 +51,9 @@ def _loss(case: Case, point: int, moved: tuple[str, int]) -> Series:
         given_to_node = [value(link) for link in node.inputs]
         values.append(_node(node, given_to_node, given))
     loss = architecture.loss
-    return _reduced(architecture, LOSSES[loss.op], value(loss.inputs[0]), case.targets[point])
+    weights = None if case.weights is None else case.weights[point]
+    xs = [value(link) for link in loss.inputs]
+    return forward_losses.loss(architecture, xs, case.targets[point], weights, given)
 
 
 def _series(array: Array, name: str, moved: tuple[str, int]) -> Values:
@@ -61,34 +65,18 @@ def _series(array: Array, name: str, moved: tuple[str, int]) -> Values:
     return result
 
 
-def _each(f: Callable[[Series], Series], x: Values) -> Values:
-    result = np.empty(x.shape, object)
-    flat = result.reshape(-1)
-    for i, item in enumerate(x.reshape(-1)):
-        flat[i] = f(item)
-    return result
-
-
-def _rows(f: Callable[[list[Series]], list[Series]], x: Values) -> Values:
-    """A function of each vector on the last axis."""
-    result = np.empty(x.shape, object)
-    for index in np.ndindex(*x.shape[:-1]):
-        for k, item in enumerate(f([x[*index, j] for j in range(x.shape[-1])])):
-            result[*index, k] = item
-    return result
-
-
 def _node(node: Node, xs: Sequence[Values], given: Mapping[str, Values]) -> Values:
     if node.op == "dense":
         return _dense(node, xs[0], given)
-    if node.op in MERGES:
-        return MERGES[node.op](xs)
+    if node.op in forward_layers.ROWS:
+        params = {role: given[key] for role, key in node.params.items()}
+        return forward_layers.ROWS[node.op](xs, params, node.attributes)
     if node.op in VECTORS:
-        return _rows(VECTORS[node.op], xs[0])
+        return along(VECTORS[node.op], xs[0], int(node.attributes["axis"]))
     row = ROWS[node.op]
     if not isinstance(row, Row):
         raise KeyError(f"forward mode has no {node.op}")
-    return _each(lambda z: _on_its_stretch(row, z, node.attributes), xs[0])
+    return each(lambda z: _on_its_stretch(row, z, node.attributes), xs[0])
 
 
 def _on_its_stretch(row: Row, z: Series, attributes: Attributes) -> Series:
@@ -108,20 +96,6 @@ def _dense(node: Node, a: Values, given: Mapping[str, Values]) -> Values:
     return result
 
 
-def _product(xs: Sequence[Values]) -> Values:
-    result = np.empty(xs[0].shape, object)
-    for index in np.ndindex(*result.shape):
-        result[index] = math.prod((x[index] for x in xs), start=arb_series([1]))
-    return result
-
-
-def _total(xs: Sequence[Values]) -> Values:
-    result = np.empty(xs[0].shape, object)
-    for index in np.ndindex(*result.shape):
-        result[index] = sum((x[index] for x in xs), start=arb_series([0]))
-    return result
-
-
 def _log_sum(z: Sequence[Series]) -> tuple[Any, Series]:
     """An exact number near the largest, and log Σ exp(z - it)."""
     middle = max(item[0].mid() for item in z)
@@ -133,57 +107,7 @@ def log_softmax(z: list[Series]) -> list[Series]:
     return [item - middle - log for item in z]
 
 
-def _absolute(d: Series) -> Series:
-    return d if d[0].mid() > 0 else -d
-
-
-def _huber(d: Series, own: Attributes) -> Series:
-    size, delta = _absolute(d), arb(own["delta"])
-    return size * size / 2 if size[0].mid() < delta else size * delta - delta * delta / 2
-
-
-def _bce(z: Series, y: Any) -> Series:
-    return (z if z[0].mid() > 0 else 0 * z) - z * y + (1 + (-_absolute(z)).exp()).log()
-
-
-MERGES: dict[str, Callable[[Sequence[Values]], Values]] = {
-    "add": _total,
-    "multiply": _product,
-    "concat": lambda xs: np.concatenate(xs, axis=-1),
-}
 VECTORS: dict[str, Callable[[list[Series]], list[Series]]] = {
     "softmax": lambda z: [item.exp() for item in log_softmax(z)],
     "log_softmax": log_softmax,
 }
-# By element: its series, its target, the attributes.
-LOSSES: dict[str, Callable[[Series, Any, Attributes], Series] | None] = {
-    "sse": lambda a, y, _: (a - y) * (a - y),
-    "mse": lambda a, y, _: (a - y) * (a - y),
-    "mae": lambda a, y, _: _absolute(a - y),
-    "huber": lambda a, y, own: _huber(a - y, own),
-    "bce_with_logits": lambda z, y, _: _bce(z, y),
-    "cotangent": lambda a, y, _: a * y,
-    "softmax_cross_entropy": None,
-}
-
-
-def _reduced(
-    architecture: Architecture, row: Callable[[Series, Any, Attributes], Series] | None, a: Values, y: Array
-) -> Series:
-    own = architecture.loss.attributes
-    if row is None:
-        terms = _cross_entropy(_rows(log_softmax, a), y)
-    else:
-        terms = [row(a[i], arb(float(y[i])), own) for i in np.ndindex(*a.shape)]
-    parts = {"sum": 1, "mean": len(terms), "batch_mean": a.shape[0] if a.shape else 1}[str(own["reduction"])]
-    return sum(terms, start=arb_series([0])) * arb(own["scale"]) / parts
-
-
-def _cross_entropy(logs: Values, y: Array) -> list[Series]:
-    """By sample."""
-    if y.shape != logs.shape:
-        return [-logs[*i, int(y[i])] for i in np.ndindex(*y.shape)]
-    return [
-        sum((-(logs[*i, c] * arb(float(y[*i, c]))) for c in range(y.shape[-1])), start=arb_series([0]))
-        for i in np.ndindex(*y.shape[:-1])
-    ]

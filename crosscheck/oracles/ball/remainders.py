@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,29 +24,32 @@ CLEAR = 10
 def remainders(
     case: Case,
     point: int,
-    tensor: str,
-    direction: Array,
-    gradient: Array,
+    direction: Mapping[str, Array],
+    gradient: Mapping[str, Array],
     steps: Floats,
     *,
     most_bits: int,
 ) -> Floats:
-    """|f(θ + hv) - f(θ) - h g·v| of one tensor θ of one point, for every h of `steps`, each as a float64.
+    """|f(θ + hv) - f(θ) - h g·v| at one point, for every h of `steps`, each as a float64.
 
-    Every number given is taken exactly. NaN where `most_bits` leave a remainder below 2¹⁰ of its radius, and
-    throughout for a gradient that is not finite. Raises SpecError for a tensor that has no gradient, and OracleCrashed.
+    θ are the tensors that `direction` names, moved together. Every number given is taken exactly. NaN where
+    `most_bits` leave a remainder below 2¹⁰ of its radius, and throughout for a gradient that is not finite along the
+    direction: an entry that does not move is not read. Raises SpecError for a tensor that has no gradient, and
+    OracleCrashed.
     """
     given = numbers(case, point)
-    if tensor not in given.params and tensor not in case.architecture.float_inputs:
-        raise SpecError(f"remainders: the case has no tensor {tensor!r} with a gradient")
+    for tensor in direction:
+        if tensor not in given.params and tensor not in case.architecture.float_inputs:
+            raise SpecError(f"remainders: the case has no tensor {tensor!r} with a gradient")
     result = np.full(len(steps), np.nan)
-    if not np.isfinite(np.asarray(gradient, np.float64)).all():
+    read = {k: np.where(np.asarray(v) == 0, 0.0, np.asarray(gradient[k], np.float64)) for k, v in direction.items()}
+    if not all(np.isfinite(values).all() for values in read.values()):
         return result
-    v, g = exact(np.asarray(direction)), exact(np.asarray(gradient))
+    v, g = ({k: exact(np.asarray(array)) for k, array in arrays.items()} for arrays in (direction, read))
     left, bits = np.arange(len(steps)), min(START, most_bits)
     while True:
         with at_precision(bits, case, point):
-            found = _at(case.architecture, given, tensor, v, g, steps[left].tolist())
+            found = _at(case.architecture, given, v, g, steps[left].tolist())
         clear = np.array([ball.is_zero() or ball.rel_accuracy_bits() >= CLEAR for ball in found])
         result[left] = np.where(clear, [abs(float(ball)) for ball in found], np.nan)
         left = left[~clear]
@@ -55,7 +59,11 @@ def remainders(
 
 
 def _at(
-    architecture: Architecture, given: Numbers, tensor: str, v: Balls, g: Balls, steps: Sequence[float]
+    architecture: Architecture,
+    given: Numbers,
+    v: Mapping[str, Balls],
+    g: Mapping[str, Balls],
+    steps: Sequence[float],
 ) -> list[Any]:
     """The remainders at the precision that is set."""
 
@@ -63,16 +71,17 @@ def _at(
         return forward(architecture, moved, {}).loss.balls[0]
 
     start = loss(given)
-    slope = sum((a * b for a, b in zip(g, v, strict=True)), arb(0))
-    return [loss(_moved(given, tensor, v, arb(h))) - start - arb(h) * slope for h in steps]
+    slope = sum((a * b for k in v for a, b in zip(g[k], v[k], strict=True)), arb(0))
+    return [loss(_moved(given, v, arb(h))) - start - arb(h) * slope for h in steps]
 
 
-def _moved(given: Numbers, tensor: str, v: Balls, h: Any) -> Numbers:
-    """The numbers with h v added to one tensor."""
+def _moved(given: Numbers, v: Mapping[str, Balls], h: Any) -> Numbers:
+    """The numbers with h v added."""
 
-    def shifted(balls: Balls) -> Balls:
-        return [x + h * d for x, d in zip(balls, v, strict=True)]
+    def shifted(tensors: Mapping[str, Balls]) -> dict[str, Balls]:
+        return {
+            k: [x + h * d for x, d in zip(balls, v[k], strict=True)] if k in v else balls
+            for k, balls in tensors.items()
+        }
 
-    params = {k: shifted(b) if k == tensor else b for k, b in given.params.items()}
-    inputs = {k: shifted(b) if k == tensor else b for k, b in given.inputs.items()}
-    return Numbers(params, inputs, given.targets)
+    return replace(given, params=shifted(given.params), inputs=shifted(given.inputs))

@@ -7,15 +7,16 @@ need no calculus: a gather's is a scatter that adds, a product's two products.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import add, mul, sub
+from typing import Any
 
 from flint import arb_mat
 
 from crosscheck.oracles.ball.arithmetic import Balls
-from crosscheck.oracles.ball.branches import ONE, ZERO, Row, evaluate
-from crosscheck.spec.op import Attributes
+from crosscheck.oracles.ball.branches import ONE, ZERO, Kink, Row, evaluate
+from crosscheck.spec.op import Attributes, Shape
 
 NO_ATTRIBUTES: Attributes = {}
 
@@ -30,17 +31,40 @@ class Variable:
         return len(self.balls)
 
 
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a row is applied: attributes, shapes of its inputs and its output.
+
+    `indices` holds, by the position of the input, those that are whole numbers or masks, flat; `widths` says from
+    how far a place of the first input, where a slope jumps, still counts.
+    """
+
+    attributes: Attributes
+    in_shapes: tuple[Shape, ...]
+    out_shape: Shape
+    indices: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    widths: Sequence[float] | None = None
+
+
+# How a row that is no function of one number is asked: `row(tape, place, inputs, params)`, params by role; all flat.
+Composition = Callable[["Tape", Place, tuple[Variable, ...], Mapping[str, Variable]], Variable]
 # Given the adjoint of a step's result, and whether hulls count as the one number picked from each: what it adds to
 # the adjoints of the step's operands.
 Pull = Callable[[Balls, bool], Iterator[tuple[Variable, Balls]]]
 
 
 class Tape:
-    """Operations recorded as they run. `jumps` and `unsettled` as in `branches.Evaluated`, of all steps so far."""
+    """Operations recorded as they run. `jumps`, `unsettled`, `beside` as in `branches.Evaluated`, of all steps so far.
 
-    def __init__(self) -> None:
+    `kinks` are the exact ones, by step. With `right` the slope that is picked at each of them is that on its right
+    where it is among these, counted from 0 as they are met, else that on its left.
+    """
+
+    def __init__(self, right: Collection[int] | None = None) -> None:
         self._steps: list[tuple[Variable, Pull]] = []
-        self.jumps = self.unsettled = False
+        self._right = right
+        self.jumps = self.unsettled = self.beside = False
+        self.kinks: list[tuple[Kink, ...]] = []
 
     def _record(self, balls: Balls, pull: Pull) -> Variable:
         made = Variable(balls)
@@ -62,14 +86,22 @@ class Tape:
         self, row: Row, x: Variable, attributes: Attributes = NO_ATTRIBUTES, widths: Sequence[float] | None = None
     ) -> Variable:
         """A function of one number, on each."""
-        found = evaluate(row, x.balls, attributes, widths)
+        found = evaluate(row, x.balls, attributes, widths, self._picks())
         self.jumps |= found.jumps
         self.unsettled |= found.unsettled
+        self.beside |= found.beside
+        if found.kinks:
+            self.kinks.append(found.kinks)
 
         def pull(da: Balls, picked: bool) -> Iterator[tuple[Variable, Balls]]:
             yield x, list(map(mul, da, found.picked if picked else found.slopes))
 
         return self._record(found.values, pull)
+
+    def _picks(self) -> Callable[[int], bool] | None:
+        """Of the kinks of the next step, whether the slope on the right is picked."""
+        right, before = self._right, sum(map(len, self.kinks))
+        return None if right is None else lambda n: before + n in right
 
     def add(self, x: Variable, y: Variable) -> Variable:
         def pull(d: Balls, _picked: bool) -> Iterator[tuple[Variable, Balls]]:
@@ -146,3 +178,18 @@ class Tape:
                 yield x, [ZERO if v is None else v for v in part]
 
         return self._record([pool[i] for i in index], pull)
+
+    def combine(self, values: Balls, x: Variable, parts: Sequence[Sequence[tuple[int, Any, Any]]]) -> Variable:
+        """Numbers that are `values`; `parts` says for each by which entries of x it moves.
+
+        (entry, its slope, one number out of that slope where it is a hull).
+        """
+
+        def pull(d: Balls, picked: bool) -> Iterator[tuple[Variable, Balls]]:
+            total = [ZERO] * len(x)
+            for upstream, moving in zip(d, parts, strict=True):
+                for i, slope, one in moving:
+                    total[i] += upstream * (one if picked else slope)
+            yield x, total
+
+        return self._record(values, pull)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crosscheck.oracles.ball import activations, layers, losses, merges
 from crosscheck.oracles.ball.arithmetic import Balls, exact, precision
 from crosscheck.oracles.ball.branches import Row
 from crosscheck.oracles.ball.layout import LOSS, OUTPUTS, Slot
-from crosscheck.oracles.ball.tape import Tape, Variable
-from crosscheck.spec.architecture import Architecture, Node
+from crosscheck.oracles.ball.tape import Place, Tape, Variable
+from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import OracleCrashed
+from crosscheck.spec.ops import op_named
 
 # What FLINT and Python's arithmetic raise.
 CRASHES = (ArithmeticError, RuntimeError, ValueError, TypeError, IndexError)
@@ -23,11 +24,13 @@ Widths = Mapping[int, Sequence[float]]
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """The numbers of one point as exact balls."""
+    """The numbers of one point as exact balls, and as whole numbers the inputs that are indices or masks."""
 
     params: dict[str, Balls]
     inputs: dict[str, Balls]
     targets: Balls | list[int]
+    indices: dict[str, list[int]] = field(default_factory=dict)
+    weights: Balls | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,26 +64,45 @@ def answers(op: str) -> bool:
     return any(op in table for table in (activations.ROWS, layers.ROWS, merges.ROWS, losses.ROWS))
 
 
+def elementwise(architecture: Architecture, node: int) -> bool:
+    """Whether the kinks of a node are those of a function of each element of its input; of the loss (-1), of a - y."""
+    if node >= 0:
+        return isinstance(activations.ROWS.get(architecture.nodes[node].op), Row)
+    loss = architecture.loss
+    # A penalty has kinks of its own.
+    op = op_named(loss.op, "loss")
+    return bool(op.kinks(loss.attributes)) and op.places_of == "a - y" and not loss.attributes["l1"]
+
+
 def numbers(case: Case, point: int) -> Numbers:
     targets = case.targets[point]
     return Numbers(
         params={key: exact(array[point]) for key, array in case.params.items()},
-        # No op reads integers as indices: an integer or boolean input takes part as a number, like the others.
+        # Where no op takes it as indices or a mask, an integer or boolean input is a number, like the others.
         inputs={name: exact(array[point]) for name, array in case.inputs.items()},
         targets=exact(targets) if case.architecture.target_dtype == "float" else targets.ravel().tolist(),
+        indices={
+            i.name: case.inputs[i.name][point].astype(int).ravel().tolist()
+            for i in case.architecture.inputs
+            if i.dtype != "float"
+        },
+        weights=None if case.weights is None else exact(case.weights[point]),
     )
 
 
-def forward(architecture: Architecture, given: Numbers, widths: Widths) -> Graph:
-    """Run the network on one point, at the precision that is set."""
-    tape = Tape()
+def forward(architecture: Architecture, given: Numbers, widths: Widths, right: Collection[int] | None = None) -> Graph:
+    """Run the network on one point, at the precision that is set; `right` as in `Tape`."""
+    tape = Tape(right)
     params = {key: Variable(balls) for key, balls in given.params.items()}
     inputs = {name: Variable(balls) for name, balls in given.inputs.items()}
     nodes: list[Variable] = []
     jumps: list[tuple[str, int]] = []
 
     def value(link: int) -> Variable:
-        return nodes[link] if link >= 0 else inputs[architecture.inputs[-link - 1].name]
+        return nodes[link] if link >= 0 else inputs[name_of(link)]
+
+    def name_of(link: int) -> str:
+        return architecture.inputs[-link - 1].name
 
     def met(op: str, index: int) -> None:
         if tape.jumps:
@@ -88,34 +110,33 @@ def forward(architecture: Architecture, given: Numbers, widths: Widths) -> Graph
         tape.jumps = False
 
     for i, node in enumerate(architecture.nodes):
-        xs = tuple(value(link) for link in node.inputs)
-        nodes.append(_apply(tape, architecture, node, xs, params, widths.get(i)))
+        slots = zip(node.inputs, architecture.slots(i), strict=True)
+        indices = {n: given.indices[name_of(link)] for n, (link, slot) in enumerate(slots) if slot.dtype != "float"}
+        place = Place(
+            node.attributes,
+            architecture.shapes_of(node.inputs),
+            architecture.node_shapes[i],
+            indices,
+            widths.get(i),
+        )
+        own = {role: params[key] for role, key in node.params.items()}
+        nodes.append(_apply(tape, node.op, place, tuple(value(link) for link in node.inputs), own))
         met(node.op, i)
-    loss, (last,) = architecture.loss, architecture.loss.inputs
-    asked = losses.Asked(given.targets, loss.attributes, architecture.shape_of(last), widths.get(-1))
-    total = losses.point_loss(tape, loss.op, value(last), asked)
+    loss, shapes = architecture.loss, architecture.shapes_of(architecture.loss.inputs)
+    asked = losses.Asked(given.targets, loss.attributes, shapes[0], widths.get(-1), given.weights, shapes)
+    outputs = tuple(value(link) for link in loss.inputs)
+    total = losses.point_loss(tape, loss.op, outputs, asked)
+    for key in architecture.penalised:
+        total = losses.penalised(tape, total, params[key], loss.attributes)
     met(loss.op, -1)
-    return Graph(tape, params, inputs, tuple(nodes), value(last), total, tuple(jumps))
+    return Graph(tape, params, inputs, tuple(nodes), outputs[0], total, tuple(jumps))
 
 
-def _apply(
-    tape: Tape,
-    architecture: Architecture,
-    node: Node,
-    xs: tuple[Variable, ...],
-    params: Mapping[str, Variable],
-    widths: Sequence[float] | None,
-) -> Variable:
-    if node.op in activations.ROWS:
-        row = activations.ROWS[node.op]
-        if isinstance(row, Row):
-            return tape.apply(row, xs[0], node.attributes, widths)
-        return row(tape, xs[0], architecture.shape_of(node.inputs[0])[-1])
-    if node.op in merges.ROWS:
-        sizes = [shape[-1] if shape else 1 for shape in architecture.shapes_of(node.inputs)]
-        return merges.ROWS[node.op](tape, xs, sizes)
-    own = {role: params[key] for role, key in node.params.items()}
-    return layers.ROWS[node.op](tape, xs[0], own, node.attributes)
+def _apply(tape: Tape, op: str, place: Place, xs: tuple[Variable, ...], params: Mapping[str, Variable]) -> Variable:
+    row = activations.ROWS[op] if op in activations.ROWS else {**merges.ROWS, **layers.ROWS}[op]
+    if isinstance(row, Row):
+        return tape.apply(row, xs[0], place.attributes, place.widths)
+    return row(tape, place, xs, params)
 
 
 def answer(graph: Graph, architecture: Architecture, *, picked: bool = False) -> dict[Slot, Balls | None]:

@@ -1,4 +1,4 @@
-"""Activations as JAX's users write them: `row(z, **attributes)`, elementwise or over the last axis."""
+"""Activations as JAX's users write them: `row(z, **attributes)`, elementwise or over an axis."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ ROWS: dict[str, Callable[..., Any]] = {
     "silu":        jax.nn.silu,
     "softplus":    jax.nn.softplus,
     "elu":         jax.nn.elu,
+    "celu":        lambda z, alpha: jax.nn.celu(z, alpha),
     "selu":        jax.nn.selu,
     "mish":        jax.nn.mish,
     "softsign":    jax.nn.soft_sign,

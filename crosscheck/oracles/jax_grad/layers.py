@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crosscheck.oracles.jax_grad import attention, convolution, moves, normalisation, recurrent, selection, vectors
+
 
 def _dense(params: Mapping[str, Any], a: Any, *, out: int, bias: bool) -> Any:
     z = a @ params["weight"].T
@@ -13,4 +15,13 @@ def _dense(params: Mapping[str, Any], a: Any, *, out: int, bias: bool) -> Any:
     return z + params["bias"] if bias else z
 
 
-ROWS: dict[str, Callable[..., Any]] = {"dense": _dense}
+ROWS: dict[str, Callable[..., Any]] = {
+    "dense": _dense,
+    **convolution.ROWS,
+    **moves.ROWS,
+    **vectors.ROWS,
+    **recurrent.ROWS,
+    **attention.ROWS,
+    **normalisation.ROWS,
+    **selection.ROWS,
+}

@@ -1,31 +1,65 @@
-"""Losses of one point: `row(a, y, **attributes)` is a scalar. Written in jnp, in the forms that optax uses."""
+"""Losses of one point: `row(a, y, **attributes)` gives each term. Written in jnp, in the forms that optax uses.
+
+A loss of several outputs takes them all before y.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-# What is reduced is `terms`; `rows` is the size of the output's first axis.
-# fmt: off
-REDUCTIONS: dict[str, Callable[[Any, int], Any]] = {
-    "sum":        lambda terms, rows: jnp.sum(terms),
-    "mean":       lambda terms, rows: jnp.mean(terms),
-    "batch_mean": lambda terms, rows: jnp.sum(terms) / rows,
-}
-# fmt: on
+from crosscheck.oracles.jax_grad import likelihoods, margins
+from crosscheck.spec.op import Value
+
+# Of every loss, and no row's business.
+COMMON = ("reduction", "scale", "weighted", "l1", "l2")
 
 
-def _reduced(terms: Callable[..., Any]) -> Callable[..., Any]:
-    """The loss made of `terms(a, y, **attributes)`: reduced, then scaled."""
+def point_loss(op: str, attributes: Mapping[str, Value], outputs: tuple[Any, ...], targets: Any, weights: Any) -> Any:
+    """The loss of one point, a scalar: terms reduced, then scaled. `weights` (n,) are of the samples, or None."""
+    own = {k: v for k, v in attributes.items() if k not in COMMON}
+    terms = ROWS[op](*outputs, targets, **own)
+    shape, reduction = outputs[0].shape, attributes["reduction"]
+    kept = None
+    if own.get("targets") == "classes":
+        kept = targets != own["ignore_index"]
+        terms = jnp.where(kept, terms, 0.0)
+    if weights is not None:
+        reduced = _weighted_average(terms, kept, weights, reduction)
+    elif reduction == "batch_mean":
+        reduced = jnp.sum(terms) / (shape[0] if shape else 1)
+    elif reduction == "mean" and kept is not None:
+        reduced = jnp.sum(terms) / jnp.maximum(jnp.sum(kept.astype(terms.dtype)), 1.0)
+    else:
+        reduced = {"sum": jnp.sum, "mean": jnp.mean}[str(reduction)](terms)
+    return attributes["scale"] * reduced
 
-    def row(a: Any, y: Any, *, reduction: str, scale: float, **attributes: Any) -> Any:
-        rows = a.shape[0] if a.ndim else 1
-        return scale * REDUCTIONS[reduction](terms(a, y, **attributes), rows)
 
-    return row
+def _weighted_average(terms: Any, kept: Any, weights: Any, reduction: Value) -> Any:
+    by_sample = jnp.sum(terms.reshape(terms.shape[0], -1), axis=1)
+    total = jnp.dot(by_sample, weights)
+    if reduction == "sum":
+        return total
+    if reduction == "batch_mean":
+        return total / jnp.sum(weights)
+    of_sample = terms.size // terms.shape[0]
+    if kept is not None:
+        of_sample = jnp.sum(kept.astype(terms.dtype).reshape(terms.shape[0], -1), axis=1)
+    counted = jnp.sum(weights * of_sample)
+    return total / jnp.where(counted > 0, counted, 1.0)
+
+
+def penalty(w: Any, attributes: Mapping[str, Value]) -> Any:
+    """l1 Σ|w| + ½ l2 Σw² of one tensor."""
+    value = 0.0
+    if attributes["l1"]:
+        value = value + attributes["l1"] * jnp.sum(jnp.abs(w))
+    if attributes["l2"]:
+        value = value + attributes["l2"] * jnp.sum(w * w) / 2
+    return value
 
 
 def _huber(a: Any, y: Any, *, delta: float) -> Any:
@@ -38,23 +72,26 @@ def _bce_with_logits(z: Any, y: Any) -> Any:
     return -y * jax.nn.log_sigmoid(z) - (1 - y) * jax.nn.log_sigmoid(-z)
 
 
-def _softmax_cross_entropy(z: Any, y: Any, *, targets: str) -> Any:
+def _softmax_cross_entropy(z: Any, y: Any, *, targets: str, label_smoothing: float, **_others: Any) -> Any:
     log_p = jax.nn.log_softmax(z, axis=-1)
-    if targets == "probabilities":
-        return -jnp.sum(y * log_p, axis=-1)
-    # select, not a product with a one-hot: 0 · (-inf) would be NaN.
-    chosen = y[..., None] == jnp.arange(z.shape[-1], dtype=y.dtype)
-    return -jnp.sum(jnp.where(chosen, log_p, 0.0), axis=-1)
+    if targets == "classes" and not label_smoothing:
+        return -likelihoods.chosen(log_p, y)
+    labels = y if targets == "probabilities" else jax.nn.one_hot(y, z.shape[-1], dtype=z.dtype)
+    if label_smoothing:  # as optax's smooth_labels
+        labels = (1.0 - label_smoothing) * labels + label_smoothing / z.shape[-1]
+    return -jnp.sum(labels * log_p, axis=-1)
 
 
 # fmt: off
 ROWS: dict[str, Callable[..., Any]] = {
-    "sse":                   _reduced(lambda a, y: (a - y) ** 2),
-    "mse":                   _reduced(lambda a, y: (a - y) ** 2),
-    "mae":                   _reduced(lambda a, y: jnp.abs(a - y)),
-    "huber":                 _reduced(_huber),
-    "bce_with_logits":       _reduced(_bce_with_logits),
-    "softmax_cross_entropy": _reduced(_softmax_cross_entropy),
-    "cotangent":             _reduced(lambda a, y: a * y),
+    "sse":                   lambda a, y: (a - y) ** 2,
+    "mse":                   lambda a, y: (a - y) ** 2,
+    "mae":                   lambda a, y: jnp.abs(a - y),
+    "huber":                 _huber,
+    "bce_with_logits":       _bce_with_logits,
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "cotangent":             lambda a, y: a * y,
+    **likelihoods.ROWS,
+    **margins.ROWS,
 }
 # fmt: on

@@ -14,5 +14,6 @@ ROWS: dict[str, Callable[..., Any]] = {
     "add":      lambda *a: functools.reduce(operator.add, a),
     "multiply": lambda *a: functools.reduce(operator.mul, a),
     "concat":   lambda *a, axis: jnp.concatenate(a, axis=axis),
+    "matmul":   jnp.matmul,
 }
 # fmt: on

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
 from crosscheck.spec import Architecture, Case, Gap, Gradients, Reference, Rigour
@@ -26,15 +27,17 @@ CRASHES = (
 )
 
 
+@dataclass(frozen=True)
 class JaxGrad:
     """`jax.value_and_grad` over the whole network, all points at once, in float64 on the CPU.
 
-    Raises OracleUnavailable where jax cannot be imported.
+    `by_node` asks for ∂C/∂ each node's output too. Raises OracleUnavailable where jax cannot be imported.
     """
 
+    by_node: bool = False
     name = NAME
 
-    def __init__(self) -> None:
+    def __post_init__(self) -> None:
         _walk()
 
     def gaps(self, architecture: Architecture) -> tuple[Gap, ...]:
@@ -43,19 +46,20 @@ class JaxGrad:
 
     def references(self, case: Case) -> Reference:
         """Float64 gradients of every point, from the case's exact numbers; raises OracleCrashed."""
-        return Reference(gradients(case, "float64"), Rigour.DERIVED)
+        return Reference(gradients(case, "float64", by_node=self.by_node), Rigour.DERIVED)
 
 
-def gradients(case: Case, dtype: str) -> Gradients:
+def gradients(case: Case, dtype: str, *, by_node: bool = False) -> Gradients:
     """JAX's loss, outputs and gradients in `dtype`, any that a case may have; each array with leading axis P.
 
-    Raises OracleUnavailable where jax cannot be imported, SpecError for another dtype, and OracleCrashed for
+    `by_node` asks for ∂C/∂ each node's output too, which is traced as a function of its own. Raises
+    OracleUnavailable where jax cannot be imported, SpecError for another dtype, and OracleCrashed for
     whatever jax raises.
     """
     dtype_named(dtype, f"oracle {NAME}")
     walk = _walk()
     try:
-        result: Gradients = walk.gradients(case, dtype)
+        result: Gradients = walk.gradients(case, dtype, by_node=by_node)
     except CRASHES as error:
         raise OracleCrashed(
             f"oracle {NAME} crashed on {case.architecture} in {dtype}: {type(error).__name__}: {error}"
@@ -68,6 +72,6 @@ def _walk() -> Any:
         return importlib.import_module("crosscheck.oracles.jax_grad.walk")
     except Exception as error:  # whatever a broken installation raises: a missing library, a version that does not fit
         raise OracleUnavailable(
-            f"the oracle jax needs the package jax, which cannot be imported here ({error}); without it no gradient "
-            "is compared with JAX's. Install it with: pip install 'crosscheck[jax]'"
+            f"oracle {NAME}: jax cannot be imported here ({error}), so no gradient can be compared with JAX's; "
+            "install it with pip install 'crosscheck[jax]'"
         ) from error

@@ -2,6 +2,9 @@
 
 `jax.vmap` of `jax.value_and_grad` is traced to a jaxpr, which `evaluate` then runs: what is differentiated
 is the whole network, so the chain rule, the sums over fan-out and over shared parameters are JAX's own.
+
+The gradient at a node is that of a number added to its output: -0, which changes no output, not even the sign of a
+zero.
 """
 
 from __future__ import annotations
@@ -26,67 +29,97 @@ except ImportError:  # jax < 0.8
     from jax.experimental import enable_x64
 
 Arrays = Mapping[str, Any]
+NOTHING: Mapping[int, Any] = {}
 UNARY_AND_MERGES = activations.ROWS | merges.ROWS
 
 
-def network(architecture: Architecture, params: Arrays, inputs: Arrays) -> Any:
-    """The value that the loss stands on, for one point: `params` by key, `inputs` by name."""
+def network(
+    architecture: Architecture,
+    params: Arrays,
+    inputs: Arrays,
+    indices: Arrays,
+    added: Mapping[int, Any] = NOTHING,
+) -> tuple[Any, ...]:
+    """The values that the loss stands on, for one point: `params` by key, `inputs` by name.
+
+    `indices` are the inputs that are no floating numbers as they are, `inputs` all as numbers. `added`, by node, is
+    what is added to the output of some.
+    """
     values: list[Any] = []
 
     def value(link: int) -> Any:
         return values[link] if link >= 0 else inputs[architecture.inputs[-link - 1].name]
 
-    for node in architecture.nodes:
-        given = [value(link) for link in node.inputs]
+    for i, node in enumerate(architecture.nodes):
+        given = [
+            value(link) if slot.dtype == "float" else indices[architecture.inputs[-link - 1].name]
+            for link, slot in zip(node.inputs, architecture.slots(i), strict=True)
+        ]
         if node.op in layers.ROWS:
             roles = {role: params[key] for role, key in node.params.items()}
-            values.append(layers.ROWS[node.op](roles, *given, **node.attributes))
+            output = layers.ROWS[node.op](roles, *given, **node.attributes)
         else:
-            values.append(UNARY_AND_MERGES[node.op](*given, **node.attributes))
-    return value(architecture.loss.inputs[0])
+            output = UNARY_AND_MERGES[node.op](*given, **node.attributes)
+        values.append(output + added[i] if i in added else output)
+    return tuple(value(link) for link in architecture.loss.inputs)
 
 
 def loss_and_gradients(architecture: Architecture) -> Any:
-    """A function of (params, floating inputs, other inputs, targets), each with the leading axis P.
+    """A function of (params, floating inputs, what is added to nodes, data without a gradient).
 
-    It returns ((loss (P,), outputs (P, …)), (gradients by param, gradients by floating input)).
+    Everything has the leading axis P. It returns ((loss (P,), outputs (P, …)), (gradients by param, by floating
+    input, by node that something is added to)).
     """
     loss = architecture.loss
 
-    def of_one_point(params: Arrays, floating: Arrays, other: Arrays, targets: Any) -> tuple[Any, Any]:
-        outputs = network(architecture, params, {**floating, **other})
-        return losses.ROWS[loss.op](outputs, targets, **loss.attributes), outputs
+    def of_one_point(params: Arrays, floating: Arrays, added: Mapping[int, Any], data: Arrays) -> tuple[Any, Any]:
+        outputs = network(architecture, params, {**floating, **data["numbers"]}, data["indices"], added)
+        value = losses.point_loss(loss.op, loss.attributes, outputs, data["targets"], data.get("weights"))
+        for key in architecture.penalised:
+            value = value + losses.penalty(params[key], loss.attributes)
+        return value, outputs[0]
 
-    return jax.vmap(jax.value_and_grad(of_one_point, argnums=(0, 1), has_aux=True))
+    return jax.vmap(jax.value_and_grad(of_one_point, argnums=(0, 1, 2), has_aux=True))
 
 
-def gradients(case: Case, dtype: str) -> Gradients:
+def gradients(case: Case, dtype: str, *, by_node: bool = False) -> Gradients:
     """Loss, outputs and gradients of every point in `dtype`, any that a case may have, on the CPU.
 
-    Arrays are fresh, of `dtype`, with the leading axis P. A parameter or input that the loss does not
-    reach gets zeros. The process's own JAX settings are neither used nor changed.
+    With `by_node` ∂C/∂ each node's output too; no normal number in the rest of the answer changes. Arrays
+    are fresh, of `dtype`, with the leading axis P. A parameter or input that the loss does not reach gets
+    zeros. The process's own JAX settings are neither used nor changed.
     """
-    numbers = _numbers(case, dtype_named(dtype, "oracle jax"))
+    numbers = _numbers(case, dtype_named(dtype, "oracle jax"), by_node=by_node)
     with ExitStack() as stack:
         for setting in _settings(x64=dtype == "float64"):
             stack.enter_context(setting)
-        program, tree = _traced(case.architecture, case.n_points, dtype)
+        program, tree = _traced(case.architecture, case.n_points, dtype, by_node)
         flat = evaluate(program.jaxpr, program.consts, jax.tree_util.tree_leaves(numbers))
         own = [np.array(array, order="C") for array in flat]
-    (loss, outputs), (by_param, by_input) = jax.tree_util.tree_unflatten(tree, own)
-    return Gradients(loss=loss, by_param=by_param, by_input=by_input, outputs=outputs)
+    (loss, outputs), (by_param, by_input, nodes) = jax.tree_util.tree_unflatten(tree, own)
+    return Gradients(loss=loss, by_param=by_param, by_input=by_input, by_node=nodes, outputs=outputs)
 
 
-def _numbers(case: Case, dtype: np.dtype[Any]) -> tuple[Any, ...]:
+def _numbers(case: Case, dtype: np.dtype[Any], *, by_node: bool = False) -> tuple[Any, ...]:
+    shapes = _added_shapes(case.architecture, by_node)
     floating = case.architecture.float_inputs
     cast = functools.partial(_cast, dtype=dtype)
     return (
         {key: cast(array) for key, array in case.params.items()},
         {name: cast(case.inputs[name]) for name in floating},
-        # No op reads integers as indices: an integer or boolean input takes part as a number, like the others.
-        {name: array.astype(dtype) for name, array in case.inputs.items() if name not in floating},
-        cast(case.targets),
+        {i: np.full((case.n_points, *shape), -0.0, dtype) for i, shape in shapes.items()},
+        {
+            # Where no op takes it as indices or a mask, an integer or boolean input is a number, like the others.
+            "numbers": {name: array.astype(dtype) for name, array in case.inputs.items() if name not in floating},
+            "indices": {name: cast(array) for name, array in case.inputs.items() if name not in floating},
+            "targets": cast(case.targets),
+            **({} if case.weights is None else {"weights": cast(case.weights)}),
+        },
     )
+
+
+def _added_shapes(architecture: Architecture, by_node: bool) -> dict[int, tuple[int, ...]]:
+    return dict(enumerate(architecture.node_shapes)) if by_node else {}
 
 
 def _cast(array: NDArray[Any], *, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -111,7 +144,7 @@ def _settings(*, x64: bool) -> tuple[Any, ...]:
 
 
 @functools.lru_cache(maxsize=128)
-def _traced(architecture: Architecture, points: int, dtype: str) -> tuple[Any, Any]:
+def _traced(architecture: Architecture, points: int, dtype: str, by_node: bool) -> tuple[Any, Any]:
     """The jaxpr of the gradients, and the tree of what it returns.
 
     Tracing costs more than evaluating (15 ms against 5), and a case that is shrunk or asked again has the
@@ -119,7 +152,7 @@ def _traced(architecture: Architecture, points: int, dtype: str) -> tuple[Any, A
     """
     kind = dtype_named(dtype, "oracle jax")
     whole = np.dtype(np.int64 if dtype == "float64" else np.int32)
-    kinds = {"float": kind, "int64": whole}
+    kinds = {"float": kind, "int64": whole, "bool": np.dtype(np.bool_)}
 
     def like(shape: tuple[int, ...], of: str) -> Any:
         return jax.ShapeDtypeStruct((points, *shape), kinds[of])
@@ -127,7 +160,12 @@ def _traced(architecture: Architecture, points: int, dtype: str) -> tuple[Any, A
     program, shapes = jax.make_jaxpr(loss_and_gradients(architecture), return_shape=True)(
         {key: like(shape, "float") for key, shape in architecture.param_shapes.items()},
         {i.name: like(i.shape, "float") for i in architecture.inputs if i.dtype == "float"},
-        {i.name: like(i.shape, "float") for i in architecture.inputs if i.dtype != "float"},
-        like(architecture.target_shape, architecture.target_dtype),
+        {i: like(shape, "float") for i, shape in _added_shapes(architecture, by_node).items()},
+        {
+            "numbers": {i.name: like(i.shape, "float") for i in architecture.inputs if i.dtype != "float"},
+            "indices": {i.name: like(i.shape, i.dtype) for i in architecture.inputs if i.dtype != "float"},
+            "targets": like(architecture.target_shape, architecture.target_dtype),
+            **({} if architecture.weights_shape is None else {"weights": like(architecture.weights_shape, "float")}),
+        },
     )
     return program, jax.tree_util.tree_structure(shapes)

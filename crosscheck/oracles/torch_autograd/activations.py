@@ -1,7 +1,7 @@
 """Each activation as PyTorch's users call it.
 
 A row is called once for all points: it takes z of shape (P, …), its attributes as keywords, and returns
-(P, …). That is safe because each works elementwise or on the last axis alone.
+(P, …). That is safe because each works elementwise or on an axis counted from the last.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[..., Any]] = {
     "silu":        F.silu,
     "softplus":    F.softplus,  # with its default threshold of 20, because that is what users get
     "elu":         lambda z, alpha: F.elu(z, alpha=alpha),
+    "celu":        lambda z, alpha: F.celu(z, alpha=alpha),
     "selu":        F.selu,
     "mish":        F.mish,
     "softsign":    F.softsign,

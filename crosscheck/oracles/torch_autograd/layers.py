@@ -13,9 +13,26 @@ from typing import Any
 
 import torch.nn.functional as F  # noqa: N812 (the name under which everyone knows it)
 
+from crosscheck.oracles.torch_autograd import (
+    attention,
+    convolution,
+    moves,
+    normalisation,
+    recurrent,
+    selection,
+    vectors,
+)
+
 # fmt: off
 ROWS: dict[str, Callable[..., Any]] = {
     # a (…, in), weight (out, in), bias (out,)
     "dense": lambda inputs, params, _: F.linear(inputs[0], params["weight"], params.get("bias")),
+    **convolution.ROWS,
+    **moves.ROWS,
+    **vectors.ROWS,
+    **recurrent.ROWS,
+    **attention.ROWS,
+    **normalisation.ROWS,
+    **selection.ROWS,
 }
 # fmt: on

@@ -17,5 +17,6 @@ ROWS: dict[str, Callable[..., Any]] = {
     "add":      lambda inputs, _: reduce(operator.add, inputs),
     "multiply": lambda inputs, _: reduce(operator.mul, inputs),
     "concat":   lambda inputs, attributes: torch.cat(inputs, dim=attributes["axis"]),
+    "matmul":   lambda inputs, _: torch.matmul(*inputs),
 }
 # fmt: on

@@ -42,18 +42,23 @@ def forward(case: Case, dtype: str) -> Graph:
     """Run the network on every point, computing in `dtype`."""
     architecture = case.architecture
     params = {key: _leaf(array, dtype) for key, array in case.params.items()}
-    # No op reads integers as indices: an integer or boolean input takes part as a number, like the others.
+    # Where no op takes it as indices or a mask, an integer or boolean input takes part as a number, like the others.
     inputs = {name: _leaf(array, dtype) for name, array in case.inputs.items()}
+    indices = {i.name: _indices(case.inputs[i.name]) for i in architecture.inputs if i.dtype != "float"}
     nodes: list[Tensor] = []
 
     def value(link: int) -> Tensor:
         return nodes[link] if link >= 0 else inputs[architecture.inputs[-link - 1].name]
 
-    for node in architecture.nodes:
-        given = tuple(value(link) for link in node.inputs)
+    for i, node in enumerate(architecture.nodes):
+        given = tuple(
+            value(link) if slot.dtype == "float" else indices[architecture.inputs[-link - 1].name]
+            for link, slot in zip(node.inputs, architecture.slots(i), strict=True)
+        )
         nodes.append(_apply(node, given, params))
-    output = value(architecture.loss.inputs[0])
-    return Graph(params, inputs, tuple(nodes), output, _losses(architecture, output, _targets(case, dtype)))
+    outputs = tuple(value(link) for link in architecture.loss.inputs)
+    losses_of_points = _losses(architecture, outputs, _targets(case, dtype), _weights(case, dtype), params)
+    return Graph(params, inputs, tuple(nodes), outputs[0], losses_of_points)
 
 
 def _leaf(array: Array, dtype: str) -> Tensor:
@@ -69,6 +74,14 @@ def _tensor(array: Array, dtype: str) -> Tensor:
 
 def _targets(case: Case, dtype: str) -> Tensor:
     return _tensor(case.targets, dtype) if is_floating(case.targets.dtype) else torch.from_numpy(case.targets.copy())
+
+
+def _indices(array: Array) -> Tensor:
+    return torch.from_numpy(array.copy())
+
+
+def _weights(case: Case, dtype: str) -> Tensor | None:
+    return None if case.weights is None else _tensor(case.weights, dtype)
 
 
 def _apply(node: Node, given: tuple[Tensor, ...], params: dict[str, Tensor]) -> Tensor:
@@ -93,10 +106,19 @@ def _layer(row: Callable[..., Tensor], node: Node, given: tuple[Tensor, ...], pa
     )
 
 
-def _losses(architecture: Architecture, output: Tensor, targets: Tensor) -> Tensor:
-    op, attributes = architecture.loss.op, architecture.loss.attributes
-    points = zip(output.unbind(0), targets.unbind(0), strict=True)
-    return torch.stack([losses.point_loss(op, attributes, a, y) for a, y in points])
+def _losses(
+    architecture: Architecture,
+    outputs: tuple[Tensor, ...],
+    targets: Tensor,
+    weights: Tensor | None,
+    params: dict[str, Tensor],
+) -> Tensor:
+    attributes, found = architecture.loss.attributes, []
+    for p in range(len(targets)):
+        given = losses.Given(tuple(a[p] for a in outputs), targets[p], None if weights is None else weights[p])
+        value = losses.point_loss(architecture.loss.op, attributes, given)
+        found.append(value + losses.penalty(attributes, [params[key][p] for key in architecture.penalised]))
+    return torch.stack(found)
 
 
 def gradients(case: Case, dtype: str, *, by_node: bool) -> Gradients:

@@ -14,7 +14,7 @@ from flint import arb
 from crosscheck.oracles.ball import Ball, loss_value_and_slope, vector_value_and_vjp
 from crosscheck.oracles.ball.arithmetic import precision
 from crosscheck.oracles.ball.losses import ROWS
-from crosscheck.spec import OPS, parse
+from crosscheck.spec import OPS
 
 POLYNOMIAL = ("sse", "mse", "mae", "huber", "cotangent")
 
@@ -35,23 +35,25 @@ def element(op: str, a: Fraction, y: Fraction, delta: Fraction) -> tuple[Fractio
 @pytest.mark.parametrize("text", [text for op in POLYNOMIAL for text in every_variant(op)])
 @pytest.mark.parametrize("shape", ["x[2,3]", "x[4,1]", "x[2,1,2]"])
 def test_reductions_and_scale_in_exact_arithmetic(text: str, shape: str) -> None:
-    case = case_of(text.replace("x[2,3]", shape), family="dyadic")
+    case = case_of(text.replace("x[2,3]", shape), family="normal")
     own, op = case.architecture.loss.attributes, case.architecture.loss.op
     found = Ball().certify(case).reference
     assert found.radius is not None
     x, y = case.inputs["x"], case.targets
-    parts = {"sum": 1, "mean": x[0].size, "batch_mean": x.shape[1]}[str(own["reduction"])]
-    factor = Fraction(float(own["scale"])) / parts
     for point in range(case.n_points):
+        samples = [Fraction(w) for w in (np.ones(x.shape[1]) if case.weights is None else case.weights[point])]
+        weights = [w for w in samples for _ in range(x[0].size // len(samples))]
+        parts = {"sum": Fraction(1), "mean": sum(weights), "batch_mean": sum(samples)}[str(own["reduction"])]
+        factors = [Fraction(float(own["scale"])) * w / parts for w in weights]
         pairs = [
             element(op, Fraction(a), Fraction(b), Fraction(float(own.get("delta", 1.0))))
             for a, b in zip(x[point].flat, y[point].flat, strict=True)
         ]
-        loss = factor * sum(value for value, _ in pairs)
+        loss = sum(factor * value for factor, (value, _) in zip(factors, pairs, strict=True))
         assert abs(Fraction(found.gradients.loss[point]) - loss) <= Fraction(found.radius.loss[point])
         assert found.radius.loss[point] <= 0.51 * np.spacing(abs(found.gradients.loss[point]))
-        given = zip(found.gradients["x"][point].flat, found.radius["x"][point].flat, pairs, strict=True)
-        for value, radius, (_, slope) in given:
+        given = zip(found.gradients["x"][point].flat, found.radius["x"][point].flat, factors, pairs, strict=True)
+        for value, radius, factor, (_, slope) in given:
             assert abs(Fraction(value) - factor * slope) <= Fraction(radius)
             assert radius <= 0.51 * np.spacing(abs(value))
 
@@ -142,14 +144,44 @@ def test_kinks_and_knots_of_a_difference(op: str, own: dict[str, float], d: floa
     assert float(slope.upper()) == pytest.approx(high, abs=1e-8)
 
 
+# Numbers of one sample that are on the kink of each loss that has one, and targets.
+ON_A_KINK: dict[str, tuple[str, dict[str, list[float]], list[float]]] = {
+    "mae": ("x[1] -> mae", {"x": [0.5]}, [0.5]),
+    "hinge": ("x[1] -> hinge", {"x": [-1.0]}, [-1.0]),
+    "gaussian_nll": ("x[1]; v[1]; x -> gaussian_nll(v, eps=0.25)", {"x": [1.0], "v": [0.25]}, [3.0]),
+    "cosine_similarity": ("x[2] -> cosine_similarity(eps=5.0)", {"x": [3.0, 4.0]}, [1.0, 2.0]),
+    "triplet": ("x[2]; p[2]; n[2]; x -> triplet(p, n, eps=0.0)",
+                {"x": [1.0, 2.0], "p": [1.0, 2.0], "n": [1.5, 2.0]}, []),
+}  # fmt: skip
+
+
 def test_every_kink_of_the_spec_is_met() -> None:
-    for name in ROWS:
-        own = parse(f"x[2,3] -> {name}").loss.attributes
-        for place in OPS[name].kinks(own):
-            case = with_arrays(case_of(f"x[1] -> {name}", points=1), inputs={"x": np.array([[0.5 + place]])})
-            case = with_arrays(case, targets=np.array([[0.5]]))
-            assert Ball().certify(case).kinks == ((name, -1),)
-    assert {name for name in ROWS if OPS[name].kinks(parse(f"x[2,3] -> {name}").loss.attributes)} == {"mae"}
+    for name, (text, inputs, targets) in ON_A_KINK.items():
+        arrays = {key: np.array([values]) for key, values in inputs.items()}
+        case = with_arrays(case_of(text, points=1), inputs=arrays, targets=np.array([targets]))
+        assert Ball().certify(case).kinks == ((name, -1),)
+    defaults = {name: OPS[name].complete({}, name) for name in ROWS}
+    assert set(ON_A_KINK) == {name for name in ROWS if OPS[name].kinks(defaults[name])}
+
+
+def test_beside_a_kink_there_is_none() -> None:
+    for text, inputs, targets in ON_A_KINK.values():
+        arrays = {key: np.array([values]) * (1 + 2.0**-40) for key, values in inputs.items()}
+        arrays = {key: values * (0.5 if key == "p" else 1.0) for key, values in arrays.items()}
+        case = with_arrays(case_of(text, points=1), inputs=arrays, targets=np.array([targets]))
+        assert Ball().certify(case).kinks == ()
+
+
+def test_the_slopes_by_an_anchor_on_its_positive_are_the_hull_of_all_directions() -> None:
+    text, inputs, targets = ON_A_KINK["triplet"]
+    arrays = {key: np.array([values]) for key, values in inputs.items()}
+    found = Ball().certify(with_arrays(case_of(text, points=1), inputs=arrays, targets=np.array([targets]))).reference
+    assert found.radius is not None
+    # By p the slope of -‖a - p‖ lies between -1 and 1; by a that of ‖a - n‖, which is (-1, 0), is taken off it.
+    np.testing.assert_allclose(found.gradients["p"][0], [0.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(found.radius["p"][0], [1.0, 1.0], rtol=1e-8)
+    np.testing.assert_allclose(found.gradients["x"][0], [1.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(found.radius["x"][0], [1.0, 1.0], rtol=1e-8)
 
 
 def test_the_scale_is_in_value_and_slope() -> None:

@@ -23,7 +23,7 @@ def signs(case: Case, tensor: str) -> Array:
 
 
 def asked(case: Case, tensor: str, gradient: Array, **ball: int) -> Floats:
-    return Ball(**ball).remainders(case, 1, tensor, signs(case, tensor), gradient, STEPS)
+    return Ball(**ball).remainders(case, 1, {tensor: signs(case, tensor)}, {tensor: gradient}, STEPS)
 
 
 def slopes(remainders: Floats) -> Floats:
@@ -45,7 +45,7 @@ def test_the_remainder_of_a_square_is_exact() -> None:
     x, y = case.inputs["x"][1], case.targets[1]
     gradient = 2 * (x - y)
     direction = np.array([[0.3, -1.0, 2.0], [1e-3, 0.0, 5.0]])
-    found = Ball().remainders(case, 1, "x", direction, gradient, STEPS)
+    found = Ball().remainders(case, 1, {"x": direction}, {"x": gradient}, STEPS)
     for h, remainder in zip(STEPS, found, strict=True):
         exact = sum(
             (Fraction(h) * Fraction(v)) ** 2
@@ -53,6 +53,30 @@ def test_the_remainder_of_a_square_is_exact() -> None:
             for v, a, b, g in zip(direction.flat, x.flat, y.flat, gradient.flat, strict=True)
         )
         assert remainder == pytest.approx(abs(float(exact)), rel=1e-3)
+
+
+def test_several_tensors_move_together() -> None:
+    """w x + b - y along (u, v, c): the square of h(u x + w v + c) + h²uv is left beyond what is linear in h."""
+    case = case_of("x[1] -> dense(1) -> sse", family="dyadic")
+    w, b, x, y = (float(a[1].ravel()[0]) for a in (*case.params.values(), case.inputs["x"], case.targets))
+    assert list(case.params) == ["0.weight", "0.bias"]
+    direction = {"0.weight": np.array([[0.5]]), "x": np.array([-1.0]), "0.bias": np.array([0.75])}
+    (u,), v, c = direction["0.weight"][0], direction["x"][0], direction["0.bias"][0]
+    gradient = {k: np.array(g[1]) for k, g in Ball().references(case).gradients.tensors()}
+    found = Ball().remainders(case, 1, direction, gradient, STEPS)
+    first, d = u * x + w * v + c, w * x + b - y
+    expected = [abs((first + h * u * v) ** 2 + 2 * d * u * v) * h * h for h in STEPS]
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    # An error of the one tensor is not made up for by the other's being right.
+    spoilt = gradient | {"x": gradient["x"] + 1e-9}
+    np.testing.assert_allclose(slopes(Ball().remainders(case, 1, direction, spoilt, STEPS))[-6:], 1.0, atol=1e-2)
+
+
+def test_what_does_not_move_is_not_read() -> None:
+    case = case_of("x[3] -> cotangent", family="dyadic")
+    direction = {"x": np.array([1.0, 0.0, 2.0])}
+    gradient = {"x": np.where([True, False, True], case.targets[1], np.nan)}
+    assert Ball().remainders(case, 1, direction, gradient, STEPS).tolist() == [0.0] * len(STEPS)
 
 
 def test_a_linear_loss_leaves_nothing() -> None:
@@ -85,11 +109,11 @@ def test_numbers_of_another_dtype_are_taken_exactly() -> None:
 def test_a_tensor_without_a_gradient_is_refused(tensor: str) -> None:
     case = case_of("x[3]; m[3]:bool; x -> multiply(m) -> sse")
     with pytest.raises(SpecError, match=f"no tensor '{tensor}' with a gradient"):
-        Ball().remainders(case, 0, tensor, np.ones(3), np.ones(3), STEPS)
+        Ball().remainders(case, 0, {tensor: np.ones(3)}, {tensor: np.ones(3)}, STEPS)
 
 
 def test_a_crash_is_named_and_flint_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_tape: object, _z: object, _size: int) -> object:
+    def broken(*_asked: object) -> object:
         raise ZeroDivisionError("by a ball")
 
     monkeypatch.setitem(activations.ROWS, "tanh", broken)

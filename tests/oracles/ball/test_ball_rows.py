@@ -97,6 +97,8 @@ TRUTH: dict[str, tuple[dict[str, Any], Function, Function]] = {  # attributes, v
     "softplus":    ({}, softplus, sigma),
     "elu":         ({"alpha": 0.3}, lambda x: x if x > 0 else D(0.3) * (exp(x) - 1),
                     lambda x: D(1) if x > 0 else D(0.3) * exp(x)),
+    "celu":        ({"alpha": 0.3}, lambda x: x if x > 0 else D(0.3) * (exp(x / D(0.3)) - 1),
+                    lambda x: D(1) if x > 0 else exp(x / D(0.3))),
     "selu":        ({}, lambda x: LAMBDA * (x if x > 0 else ALPHA * (exp(x) - 1)),
                     lambda x: LAMBDA * (D(1) if x > 0 else ALPHA * exp(x))),
     "mish":        ({}, lambda x: x * tanh(softplus(x)), mish_slope),

@@ -124,7 +124,14 @@ def disagreements(case: Case, point: int) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("text", [text for op in OPS for text in every_variant(op)])
+# These have no rows of their own in forward mode: tests/backprop holds ball against PyTorch and JAX there.
+WITHOUT = {
+    *("conv1d", "conv2d", "conv_transpose2d", "max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"),
+    *("rnn", "lstm", "gru", "attention", "multi_head_attention"),
+}
+
+
+@pytest.mark.parametrize("text", [text for op in OPS for text in every_variant(op) if op not in WITHOUT])
 def test_every_op_agrees_with_forward_mode(text: str) -> None:
     for family in ("normal", "saturating"):
         case = make_case(parse(text), family=family, seed=1, points=1)

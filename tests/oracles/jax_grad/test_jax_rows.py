@@ -64,6 +64,7 @@ def assert_gradient_is_slope(text: str) -> None:
 ATTRIBUTES = {
     "leaky_relu": "negative_slope=0.3",
     "elu": "alpha=0.7",
+    "celu": "alpha=0.7",
     "hardtanh": "min_val=-0.5, max_val=2.0",
 }
 
@@ -126,6 +127,7 @@ VALUES: dict[str, Callable[..., Any]] = {
     "silu":        lambda z: z * special.expit(z),
     "softplus":    lambda z: np.log(1 + np.exp(z)),
     "elu":         lambda z: np.where(z > 0, z, 0.7 * (np.exp(z) - 1)),
+    "celu":        lambda z: np.where(z > 0, z, 0.7 * (np.exp(z / 0.7) - 1)),
     "selu":        lambda z: 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * (np.exp(z) - 1)),
     "mish":        lambda z: z * np.tanh(np.log(1 + np.exp(z))),
     "softsign":    lambda z: z / (1 + abs(z)),

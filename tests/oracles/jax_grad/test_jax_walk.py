@@ -146,7 +146,7 @@ def test_evaluation_is_what_jit_computes(text: str) -> None:
     ours = gradients(case, "float64")
     with walk.enable_x64(True):
         numbers = walk._numbers(case, np.dtype("float64"))
-        (loss, _), (params, inputs) = jax.jit(walk.loss_and_gradients(case.architecture))(*numbers)
+        (loss, _), (params, inputs, _) = jax.jit(walk.loss_and_gradients(case.architecture))(*numbers)
     theirs = Gradients(*jax.tree_util.tree_map(np.asarray, (loss, params, inputs)))
     assert_close(ours, theirs, 1e-13)
 

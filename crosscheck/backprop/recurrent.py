@@ -1,0 +1,286 @@
+"""Recurrent layers: rnn, lstm, gru. The products of all steps with the input are one; the rest is a loop over time.
+
+With W = weight_ih, U = weight_hh, b and c their biases, s the sigmoid, for each step t:
+
+    rnn   h' = g(z),  z = W x + b + U h + c
+    lstm  (i, f, g, o) = (s, s, tanh, s) of the four parts of z = W x + b + U h + c
+          C' = f C + i g,  h' = o tanh C'
+    gru   r = s(u_r + v_r), k = s(u_z + v_z), n = tanh(u_n + r v_n) of the parts of u = W x + b and v = U h + c
+          h' = (1 - k) n + k h
+
+Every state is used twice: by the loss and by the next step. So with d_t = ∂C/∂h_t of the output at step t alone, by
+the textbook's sum over both uses, from the last step to the first:
+
+    dh = d_t + Uᵀ dv of the next step (and what else the next step has h for)
+    rnn   dz = dh g'(z)
+    lstm  dC = dh o tanh'(C') + f dC of the next step
+          dz = (dC g s'(z_i), dC C s'(z_f), dC i tanh'(z_g), dh tanh(C') s'(z_o))
+    gru   dn = dh (1 - k), dk = dh (h - n);  du = (dv_n's v_n s'(z_r) = du_n v_n s'(z_r), dk s'(z_z), dn tanh'(z_n))
+          dv = du, but du_n r where n is;    h has k dh too
+
+and then, of all steps t and samples at once, with h the state before the step:
+
+    ∂C/∂W = Σ_t du_t x_tᵀ,  ∂C/∂b = Σ_t du_t,  ∂C/∂U = Σ_t dv_t h_tᵀ,  ∂C/∂c = Σ_t dv_t,  ∂C/∂x_t = Wᵀ du_t
+
+where du = dv = dz in rnn and lstm. What is left of dh and dC before the first step belongs to the initial states. At
+the kink of relu the derivative from below is taken.
+
+1 - k is s(-z_z), and the slopes are those of `activations` in the form that is fastest here: nothing of a saturated
+gate is lost. Where exp overflows the gate is what it should be, 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+
+from crosscheck.backprop.dense import as_rows
+from crosscheck.backprop.rows import Array, Keeping, Kept, Site, plus
+
+Params = Mapping[str, Array]
+Backward = tuple[tuple[Array | None, ...], dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """a = g(z), g'(z) from z and a, and 1 - g(z)."""
+
+    f: Callable[[Array], Array]
+    slope: Callable[[Array, Array], Array]
+    rest: Callable[[Array, Array], Array] = lambda _, a: 1.0 - a
+
+
+def sigmoid(z: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-z))
+
+
+def sech_squared(z: Array, _a: Array) -> Array:
+    q = np.exp(-2.0 * abs(z))
+    d = 1.0 + q
+    return 4.0 * q / (d * d)
+
+
+SIGMOID = Gate(sigmoid, lambda z, a: a / (1.0 + np.exp(z)), lambda z, _: sigmoid(-z))
+TANH = Gate(np.tanh, sech_squared)
+RELU = Gate(lambda z: np.maximum(z, 0.0), lambda z, _: np.where(z > 0, np.ones_like(z), 0.0))
+
+
+def part(z: Array, number: int, count: int) -> Array:
+    """One of so many gates."""
+    size = z.shape[-1] // count
+    return z[..., number * size : (number + 1) * size]
+
+
+def beside(bias: Array) -> Array:
+    """(leading…, G·H), to stand beside (leading…, N, G·H)."""
+    return bias.reshape((*bias.shape[:-1], 1, bias.shape[-1]))
+
+
+def of_inputs(site: Site, x: Array, params: Params, biases: tuple[str, ...] = ("bias_ih", "bias_hh")) -> Array:
+    """W x and these biases for all steps: (leading…, N, T, G·H)."""
+    u = np.matmul(as_rows(x, 3), params["weight_ih"].swapaxes(-1, -2))
+    if "bias_ih" in params:
+        u = plus(u, reduce(add, (beside(params[name]) for name in biases)))
+    return u.reshape((*u.shape[:-2], *site.in_shapes[0][:2], u.shape[-1]))
+
+
+def transposed(weight: Array) -> Array:
+    """Uᵀ, laid out once as every step needs it."""
+    weight = weight.swapaxes(-1, -2)
+    return np.ascontiguousarray(weight) if isinstance(weight, np.ndarray) else weight
+
+
+def initial(site: Site, inputs: tuple[Array, ...], number: int, like: Array) -> Array:
+    """An initial state (leading…, N, H): an input, or zeros."""
+    if len(inputs) > number:
+        return inputs[number]
+    return np.zeros_like(like[..., : int(site.attributes["hidden"])])
+
+
+def output(site: Site, states: list[Array]) -> Array:
+    return states[-1] if site.attributes["output"] == "last" else np.stack(states, axis=-2)
+
+
+def upstream(site: Site, d_out: Array, step: int) -> Array | None:
+    """∂C/∂h of a step by the output alone; None where it is no output."""
+    if site.attributes["output"] == "sequence":
+        return d_out[..., step, :]
+    return d_out if step == site.in_shapes[0][1] - 1 else None
+
+
+def added(a: Array | None, b: Array | None) -> Any:
+    return b if a is None else a if b is None else a + b
+
+
+def collected(
+    site: Site, inputs: tuple[Array, ...], params: Params, before: list[Array], du: list[Array], dv: list[Array]
+) -> tuple[Array, dict[str, Array]]:
+    """∂C/∂x and the parameters' gradients, from what each step leaves: h before it, du and dv."""
+    of_input = as_rows(np.stack(du, axis=-2), 3)
+    of_state = of_input if dv is du else as_rows(np.stack(dv, axis=-2), 3)
+    states = as_rows(np.stack([np.broadcast_to(h, before[-1].shape) for h in before], axis=-2), 3)
+    gradients = {
+        "weight_ih": np.matmul(of_input.swapaxes(-1, -2), as_rows(inputs[0], 3)),
+        "weight_hh": np.matmul(of_state.swapaxes(-1, -2), states),
+    }
+    if "bias_ih" in params:
+        gradients["bias_ih"] = of_input.sum(axis=-2)
+        gradients["bias_hh"] = gradients["bias_ih"] if dv is du else of_state.sum(axis=-2)
+    dx = np.matmul(of_input, params["weight_ih"])
+    return dx.reshape((*dx.shape[:-2], *site.in_shapes[0])), gradients
+
+
+def rnn(gates: Mapping[str, Gate]) -> Keeping:
+    """The layer `rnn`, with a gate for each nonlinearity."""
+
+    def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
+        gate = gates[str(site.attributes["nonlinearity"])]
+        u, weight = of_inputs(site, inputs[0], params), transposed(params["weight_hh"])
+        h = initial(site, inputs, 1, u[..., 0, :])
+        before, z, after = [], [], []
+        for t in range(site.in_shapes[0][1]):
+            before.append(h)
+            z.append(plus(np.matmul(h, weight), u[..., t, :]))
+            h = gate.f(z[-1])
+            after.append(h)
+        stacked = np.stack(z, axis=-2)
+        return output(site, after), Kept((before, after, stacked), stacked)
+
+    def backward(site: Site, d_out: Array, kept: Kept, inputs: tuple[Array, ...], params: Params) -> Backward:
+        before, after, z = kept.values
+        # Of all steps at once: on which side of a kink each is, is asked of each on its own.
+        slope = gates[str(site.attributes["nonlinearity"])].slope(z, np.stack(after, axis=-2))
+        dz: list[Array] = []
+        carried = None
+        for t in reversed(range(len(before))):
+            dz.append(added(upstream(site, d_out, t), carried) * slope[..., t, :])
+            carried = np.matmul(dz[-1], params["weight_hh"])
+        dz.reverse()
+        dx, gradients = collected(site, inputs, params, before, dz, dz)
+        return (dx, carried)[: len(inputs)], gradients
+
+    return Keeping(forward, backward)
+
+
+@dataclass(frozen=True)
+class LstmStep:
+    """What one step of an lstm leaves: its states before and after, and its gates."""
+
+    h: Array
+    c: Array
+    z: Array
+    if_: Array
+    g: Array
+    o: Array
+    c_after: Array
+    a: Array
+
+
+def lstm(s: Gate, tanh: Gate) -> Keeping:
+    """The layer `lstm`, with these for its gates."""
+
+    def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
+        u, weight = of_inputs(site, inputs[0], params), transposed(params["weight_hh"])
+        h, c = (initial(site, inputs, number, u[..., 0, :]) for number in (1, 2))
+        steps, states = [], []
+        for t in range(site.in_shapes[0][1]):
+            z = plus(np.matmul(h, weight), u[..., t, :])
+            if_, g, o = s.f(part(z, 0, 2)), tanh.f(part(z, 2, 4)), s.f(part(z, 3, 4))
+            c_after = part(if_, 1, 2) * c + part(if_, 0, 2) * g
+            a = tanh.f(c_after)
+            steps.append(LstmStep(h, c, z, if_, g, o, c_after, a))
+            h, c = o * a, c_after
+            states.append(h)
+        return output(site, states), Kept((steps,))
+
+    def backward(site: Site, d_out: Array, kept: Kept, inputs: tuple[Array, ...], params: Params) -> Backward:
+        (steps,) = kept.values
+        dz: list[Array] = []
+        dh = dc = None
+        for t in reversed(range(len(steps))):
+            step = steps[t]
+            dh = added(upstream(site, d_out, t), dh)
+            dc = added(dh * step.o * tanh.slope(step.c_after, step.a), dc)
+            of_if = s.slope(part(step.z, 0, 2), step.if_)
+            parts = (
+                dc * step.g * part(of_if, 0, 2),
+                dc * step.c * part(of_if, 1, 2),
+                dc * part(step.if_, 0, 2) * tanh.slope(part(step.z, 2, 4), step.g),
+                dh * step.a * s.slope(part(step.z, 3, 4), step.o),
+            )
+            dz.append(np.concatenate(parts, axis=-1))
+            dh, dc = np.matmul(dz[-1], params["weight_hh"]), dc * part(step.if_, 1, 2)
+        dz.reverse()
+        dx, gradients = collected(site, inputs, params, [step.h for step in steps], dz, dz)
+        return (dx, dh, dc)[: len(inputs)], gradients
+
+    return Keeping(np.errstate(over="ignore")(forward), np.errstate(over="ignore")(backward))
+
+
+@dataclass(frozen=True)
+class GruStep:
+    """What one step of a gru leaves: h before it, what goes into its gates, U h + c of n, and its gates."""
+
+    h: Array
+    z: Array
+    v: Array
+    rk: Array
+    z_n: Array
+    n: Array
+
+
+def gru(s: Gate, tanh: Gate) -> Keeping:
+    """The layer `gru`, with these for its gates."""
+
+    def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
+        u, weight = of_inputs(site, inputs[0], params, ("bias_ih",)), transposed(params["weight_hh"])
+        hidden = int(site.attributes["hidden"])
+        h = initial(site, inputs, 1, u[..., 0, :])
+        steps, states = [], []
+        for t in range(site.in_shapes[0][1]):
+            v = np.matmul(h, weight)
+            v = plus(v, beside(params["bias_hh"])) if "bias_hh" in params else v
+            z = u[..., t, : 2 * hidden] + v[..., : 2 * hidden]
+            rk, v_n = s.f(z), part(v, 2, 3)
+            z_n = u[..., t, 2 * hidden :] + part(rk, 0, 2) * v_n
+            n = tanh.f(z_n)
+            steps.append(GruStep(h, z, v_n, rk, z_n, n))
+            h = s.rest(part(z, 1, 2), part(rk, 1, 2)) * n + part(rk, 1, 2) * h
+            states.append(h)
+        return output(site, states), Kept((steps,))
+
+    def backward(site: Site, d_out: Array, kept: Kept, inputs: tuple[Array, ...], params: Params) -> Backward:
+        (steps,) = kept.values
+        du: list[Array] = []
+        dv: list[Array] = []
+        dh = None
+        for t in reversed(range(len(steps))):
+            step = steps[t]
+            r, k = part(step.rk, 0, 2), part(step.rk, 1, 2)
+            dh = added(upstream(site, d_out, t), dh)
+            du_n = dh * s.rest(part(step.z, 1, 2), k) * tanh.slope(step.z_n, step.n)
+            slopes = s.slope(step.z, step.rk)
+            both = np.concatenate(
+                [du_n * step.v * part(slopes, 0, 2), dh * (step.h - step.n) * part(slopes, 1, 2)], axis=-1
+            )
+            du.append(np.concatenate([both, du_n], axis=-1))
+            dv.append(np.concatenate([both, du_n * r], axis=-1))
+            dh = np.matmul(dv[-1], params["weight_hh"]) + dh * k
+        du.reverse()
+        dv.reverse()
+        dx, gradients = collected(site, inputs, params, [step.h for step in steps], du, dv)
+        return (dx, dh)[: len(inputs)], gradients
+
+    return Keeping(np.errstate(over="ignore")(forward), np.errstate(over="ignore")(backward))
+
+
+def rows(s: Gate, tanh: Gate, relu: Gate) -> dict[str, Keeping]:
+    return {"rnn": rnn({"tanh": tanh, "relu": relu}), "lstm": lstm(s, tanh), "gru": gru(s, tanh)}
+
+
+ROWS = rows(SIGMOID, TANH, RELU)
