@@ -9,27 +9,23 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from crosscheck.backprop import network
-from crosscheck.backprop.branches import beyond_a_quarter_wave, signature
-from crosscheck.differences import ridders
+from crosscheck.backprop.branches import met
+from crosscheck.differences import losses, ridders
+from crosscheck.judge.one_slope import held_to_one_slope
 from crosscheck.judge.verdict import TEXTBOOK, Judgement, broke, judge, with_own_forward
 from crosscheck.spec.case import Case
-from crosscheck.spec.errors import ContractBroken, CrosscheckError
+from crosscheck.spec.errors import ContractBroken
 from crosscheck.spec.op import Gap
-from crosscheck.spec.protocols import Certifier, HasLoss, Oracle, Subject
+from crosscheck.spec.protocols import Certifier, HasLoss, Oracle, ProvesSides, Subject
 from crosscheck.spec.result import Array, Bound, Certified, Gradients, Reference, Rigour, Verdict
-from crosscheck.tolerance.bounds import (
-    SAMPLES,
-    SAMPLES_FOR_SUSPECTS,
-    applicable,
-    bound,
-    deviating_bounds,
-    deviations_met,
-)
+from crosscheck.subjects.held import asked_twice, held_to_contract, linear_in_cotangent
+from crosscheck.tolerance.bounds import SAMPLES, applicable, bound, deviating_bounds, deviations_met
+from crosscheck.tolerance.memory import entries_differenced, samples_of_a_suspect
 
 DIFFERENCES = "differences"
 Certify = Literal["every", "sample", "suspects"]
@@ -85,13 +81,14 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
     try:
         with clock.part("subject"):
             claimed = held_to_contract(subject, case)
+            asked_twice(subject, case, claimed)
     except ContractBroken as contract:
         return broke(contract)
     with clock.part("tolerance"):
         bounds = derive_bounds(case, subject, witnesses)
     proof = certified(case, witnesses, bounds, clock, _first_asked(case, witnesses))
     references = testify(case, witnesses, bounds, clock, proof)
-    met = deviations_met(case, [subject.error_model or "", *references])
+    entered = deviations_met(case, references, subject.error_model)
     judgement = judge(case, claimed, references, bounds)
     judgement = _own_forward(judgement, case, subject, claimed, bounds, clock)
     if judgement.suspects:
@@ -99,7 +96,7 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
             bounds = _asked_again(case, subject, witnesses, bounds, judgement.suspects)
             if not _settled_by_proof(judgement, proof):
                 references = _differences_of_suspects(case, witnesses, bounds, references, judgement)
-            deviating = deviating_bounds(case, [known for known, _ in met if known.witness in references])
+            deviating = deviating_bounds(case, [known for known, _ in entered if known.witness in references])
         again = certified(case, witnesses, bounds, clock, judgement.suspects)
         if again is not None and witnesses.arbiter is not None:
             proof = again if proof is None else _joined(proof, again, judgement.suspects)
@@ -107,7 +104,23 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
             references = {name: proof.reference} | {n: r for n, r in references.items() if n != name}
         judgement = judge(case, claimed, references, bounds, deviating)
         judgement = _own_forward(judgement, case, subject, claimed, bounds, clock)
-    return replace(judgement, deviations=tuple(known.about for known, _ in met), certified=proof)
+    if judgement.verdict is Verdict.AGREES:
+        try:
+            with clock.part("subject"):
+                linear_in_cotangent(subject, case, claimed, bounds["subject"].gradients)
+        except ContractBroken as contract:
+            return broke(contract)
+    near, arbiter = bounds["subject"].near, witnesses.arbiter
+    if proof is not None and isinstance(arbiter, ProvesSides):
+        with clock.part(arbiter.name):
+            sides = partial(arbiter.one_sided, case, near)
+            judgement = held_to_one_slope(judgement, bounds["subject"], proof, sides, arbiter.name)
+    return replace(
+        judgement,
+        deviations=tuple(known.about for known, _ in entered),
+        certified=proof,
+        kinks=met(case, near),
+    )
 
 
 def _settled_by_proof(judgement: Judgement, proof: Certified | None) -> bool:
@@ -167,44 +180,6 @@ def _joined(first: Certified, again: Certified, points: Sequence[int]) -> Certif
     )
 
 
-def held_to_contract(subject: Subject, case: Case) -> Gradients:
-    """The subject's answer, with the arrays that a stacked answer must have. Raises ContractBroken.
-
-    Gradients of the inputs may be left out, all or some; those of the parameters may not.
-    """
-    try:
-        claimed = subject.gradients(case)
-    except (ContractBroken, CrosscheckError):
-        raise
-    except Exception as error:
-        # Foreign code, or rules that were replaced: what it raises is a finding about it.
-        raise ContractBroken(f"subject raised {type(error).__name__}: {error}", rule="raised") from error
-    architecture = case.architecture
-    missing = sorted(set(architecture.param_shapes) - set(claimed.by_param))
-    unknown = sorted(set(claimed.by_param) - set(architecture.param_shapes))
-    unknown += sorted(set(claimed.by_input) - set(architecture.float_inputs))
-    if missing or unknown:
-        said = [f"{word} {', '.join(names)}" for word, names in (("lacks", missing), ("has unknown", unknown)) if names]
-        raise ContractBroken(f"subject's answer {' and '.join(said)}", rule="keys")
-    shapes = dict(architecture.param_shapes) | {i.name: i.shape for i in architecture.inputs}
-    for name, values in claimed.tensors():
-        wanted = (case.n_points, *shapes[name])
-        if not isinstance(values, np.ndarray) or values.shape != wanted:
-            found = values.shape if isinstance(values, np.ndarray) else type(values).__name__
-            raise ContractBroken(
-                f"subject returned {name} as {found}, must be an array of shape {wanted}", rule="shape", tensor=name
-            )
-        if values.dtype != case.dtype:
-            raise ContractBroken(
-                f"subject returned {name} in {values.dtype}, the case is in {case.dtype}", rule="dtype", tensor=name
-            )
-    if np.shape(claimed.loss) != (case.n_points,):
-        raise ContractBroken(
-            f"subject returned losses of shape {np.shape(claimed.loss)}, must be ({case.n_points},)", rule="loss"
-        )
-    return claimed
-
-
 def derive_bounds(
     case: Case, subject: Subject, witnesses: Witnesses, *, samples: int = SAMPLES, key: str | None = None
 ) -> dict[str, Bound]:
@@ -218,7 +193,8 @@ def derive_bounds(
         kind = (dtype, applicable(case, model), model == "jax")
         if kind not in made:
             found = bound(case, dtype, model, samples=samples, key=key)
-            made[kind] = _sharpened(case, found, dtype, model) if samples < SAMPLES_FOR_SUSPECTS else found
+            more = samples < samples_of_a_suspect(case.architecture)
+            made[kind] = _sharpened(case, found, dtype, model) if more else found
         result[party] = made[kind]
     return result
 
@@ -232,7 +208,8 @@ def _sharpened(case: Case, found: Bound, dtype: str, model: str | None) -> Bound
     chosen = [int(p) for p in np.flatnonzero(found.parted)]
     if not chosen:
         return found
-    more = bound(case.take(chosen), dtype, model, samples=SAMPLES_FOR_SUSPECTS, key=case.key)
+    samples = samples_of_a_suspect(case.architecture)
+    more = bound(case.take(chosen), dtype, model, samples=samples, key=case.key)
     return _patched(found, more, chosen)
 
 
@@ -252,9 +229,13 @@ def testify(
     if witnesses.differences and _tensors(case):
         with clock.part(DIFFERENCES):
             exact = case.astype("float64")
-            ask = ridders.a_sample(exact, _tensors(case), DIFFERENCED_ENTRIES)
+            ask = ridders.a_sample(exact, _tensors(case), _differenced(case))
             references[DIFFERENCES] = differences(exact, bounds, ask)
     return references
+
+
+def _differenced(case: Case) -> int:
+    return entries_differenced(case.architecture, case.n_points, DIFFERENCED_ENTRIES)
 
 
 def _tensors(case: Case) -> tuple[str, ...]:
@@ -295,43 +276,12 @@ def _with_slope_error(found: Reference, *errors: Gradients) -> Reference:
 
 def sound_loss(case: Case) -> ridders.Function:
     """The loss of the built-in forward, in float64, as a function of one tensor's perturbed values."""
-
-    def evaluate(name: str, values: Array) -> ridders.Evaluation:
-        params = {k: v[np.newaxis] for k, v in case.params.items()}
-        inputs = {k: v[np.newaxis] for k, v in case.inputs.items()}
-        (params if name in params else inputs)[name] = values
-        with np.errstate(all="ignore"):
-            tape = network.forward(case.architecture, params, inputs, case.targets[np.newaxis])
-            shape = (len(values), case.n_points)
-            # The first of the stack is the middle of every stencil: what strays too far from it is another branch.
-            marks = signature(tape) + beyond_a_quarter_wave(tape).astype(np.uint64)
-            return ridders.Evaluation(np.broadcast_to(tape.loss, shape), np.broadcast_to(marks, shape))
-
-    return evaluate
+    return losses.of_one(losses.sound(case))
 
 
 def own_loss(case: Case, subject: HasLoss) -> ridders.Function:
     """The subject's own loss likewise; branch signatures are those of the sound forward."""
-    sound = sound_loss(case)
-
-    def evaluate(name: str, values: Array) -> ridders.Evaluation:
-        copies, points = values.shape[:2]
-
-        def stacked(key: str, array: Array) -> Array:
-            full = values if key == name else np.broadcast_to(array, (copies, *array.shape))
-            return np.ascontiguousarray(full).reshape(copies * points, *array.shape[1:])
-
-        case_of_all = Case(
-            case.architecture,
-            {k: stacked(k, v) for k, v in case.params.items()},
-            {k: stacked(k, v) for k, v in case.inputs.items()},
-            stacked("", case.targets),
-            case.dtype,
-        )
-        loss = np.asarray(subject.loss(case_of_all), np.float64).reshape(copies, points)
-        return ridders.Evaluation(loss, sound(name, values).signature)
-
-    return evaluate
+    return losses.of_one(losses.own(case, subject.loss))
 
 
 def _own_forward(
@@ -385,10 +335,11 @@ def _spread_out(reference: Reference, points: list[int], total: int) -> Referenc
 def _asked_again(
     case: Case, subject: Subject, witnesses: Witnesses, bounds: Mapping[str, Bound], points: Sequence[int]
 ) -> dict[str, Bound]:
-    """The bounds with 256 samples at the suspect points."""
+    """The bounds with more samples at the suspect points: 256, or as many as fit."""
     chosen = list(points)
     part = case.take(chosen)
-    more = derive_bounds(part, subject, witnesses, samples=SAMPLES_FOR_SUSPECTS, key=case.key)
+    samples = samples_of_a_suspect(case.architecture)
+    more = derive_bounds(part, subject, witnesses, samples=samples, key=case.key)
     return {party: _patched(bounds[party], more[party], chosen) for party in bounds}
 
 
@@ -419,6 +370,7 @@ def _patched(bound_: Bound, more: Bound, points: list[int]) -> Bound:
         },
         loss_spread=patch(bound_.loss_spread, more.loss_spread),
         signal=bound_.signal,
+        overflown=patch(bound_.overflown, more.overflown),
     )
 
 
@@ -434,7 +386,7 @@ def _differences_of_suspects(
     if not witnesses.differences or not _tensors(case):
         return result
     exact = case.astype("float64")
-    first = ridders.a_sample(exact, _tensors(case), DIFFERENCED_ENTRIES)
+    first = ridders.a_sample(exact, _tensors(case), _differenced(case))
     entries = {}
     for name, indices in first.entries.items():
         found = judgement.tensors.get(name)
@@ -442,7 +394,7 @@ def _differences_of_suspects(
             entries[name] = indices
             continue
         hit = np.logical_or.reduce(list(found.against.values())) if found.against else np.zeros(1, np.bool_)
-        extra = np.flatnonzero(hit.reshape(len(hit), -1).any(axis=0))[:DIFFERENCED_ENTRIES]
+        extra = np.flatnonzero(hit.reshape(len(hit), -1).any(axis=0))[: _differenced(case)]
         entries[name] = np.union1d(indices, extra)
     result[DIFFERENCES] = differences(exact, bounds, ridders.Ask(entries), settle=True)
     return result

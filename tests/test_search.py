@@ -15,9 +15,10 @@ from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.search import Hunt, Limits, findings, hunt
 from crosscheck.spec import Case, ContractBroken, Gradients, HasLoss, Reference, Subject
 from crosscheck.spec.errors import OracleCrashed
+from crosscheck.spec.notation import template
 from crosscheck.spec.record import Finding
 from crosscheck.strategies.by_index import Source
-from crosscheck.strategies.cases import cases
+from crosscheck.strategies.cases import cases, cases_of
 from crosscheck.strategies.space import Space
 from crosscheck.subjects.builtin import Builtin
 
@@ -45,7 +46,7 @@ def test_one_bug_is_one_finding_however_many_cases_it_spoils() -> None:
     (only,) = found
     assert (only.count, left) == (len(result.failures), 0)
     assert only.count > 5
-    assert only.architecture == "x[1,1] -> dense(1) -> tanh -> sse"
+    assert only.architecture == "x[1,1] -> tanh -> sse"
     assert only.first_index == result.failures[0].index
     assert (only.verdict, only.odd_one_out) == ("DISAGREES", "subject")
 
@@ -53,8 +54,8 @@ def test_one_bug_is_one_finding_however_many_cases_it_spoils() -> None:
 def test_two_bugs_at_once_are_two_findings_that_share_out_the_cases() -> None:
     found, left, result = found_in(TWO)
     assert sorted(f.architecture for f in found) == [
-        "x[1,1] -> dense(1) -> sin -> sse",
-        "x[1,1] -> dense(1) -> tanh -> sse",
+        "x[1,1] -> sin -> sse",
+        "x[1,1] -> tanh -> sse",
     ]
     assert sum(f.count for f in found) + left == len(result.failures)
     assert left == 0
@@ -154,6 +155,51 @@ def test_a_wrong_forward_and_a_backward_that_does_not_match_it_are_two() -> None
     assert [f.verdict for f in found] == ["FORWARD_DISAGREES", "DISAGREES"]
     assert len({f.id for f in found}) == 2
     assert isinstance(Own(times(1.0)), HasLoss)
+    forward, backward = found
+    assert forward.taylor is not None
+    assert forward.own_taylor is not None
+    # The gradient of the loss that was asked for, not of half of it.
+    assert forward.taylor.claimed == pytest.approx(2.0, abs=0.1)
+    assert forward.own_taylor.claimed == pytest.approx(1.0, abs=0.1)
+    assert backward.taylor is not None
+    assert (backward.taylor.loss, backward.own_taylor) == ("own", None)
+    assert backward.taylor.claimed == pytest.approx(1.0, abs=0.1)
+
+
+class Decayed(Own):
+    """A loss with weight decay, which is no multiple of the one asked for; of `spoil` its own right gradient."""
+
+    def gradients(self, case: Case) -> Gradients:
+        found = Builtin().gradients(case)
+        more = sum(np.square(w).reshape(case.n_points, -1).sum(axis=1) for w in case.params.values())
+        by_param = {k: g + 2.0 * case.params[k] for k, g in found.by_param.items()}
+        return self.spoil(case, dataclasses.replace(found, loss=found.loss + more, by_param=by_param))
+
+
+def test_beside_another_loss_the_gradient_that_does_not_match_it_is_accused_and_no_other() -> None:
+    """All of them differ from those of the loss that was asked for."""
+
+    def spoil(_case: Case, found: Gradients) -> Gradients:
+        return changed(found, "0.weight", lambda g: 1.5 * g) if "0.weight" in found else found
+
+    source = Source(cases_of(template("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse"), points=2), 0)
+    subject = Decayed(spoil)
+    result = hunt(source, subject, BOTH, Limits(2))
+    shown, left = findings(result, source, subject, BOTH)
+    assert left == 0
+    assert [(s.finding.verdict, s.finding.tensor) for s in shown] == [
+        ("FORWARD_DISAGREES", None),
+        ("DISAGREES", "0.weight"),
+    ]
+    backward = shown[1].finding
+    assert backward.message == (
+        "the gradient of 0.weight is not the derivative of the subject's own loss: the backward does not match its "
+        "forward"
+    )
+    assert {e.tensor for e in backward.entries} == {"0.weight"}
+    assert backward.taylor is not None
+    assert backward.taylor.claimed == pytest.approx(1.0, abs=0.1)
+    assert backward.taylor.reference == pytest.approx(2.0, abs=0.1)
 
 
 # Breaches.
@@ -171,7 +217,11 @@ def test_each_broken_rule_is_a_finding_of_its_own() -> None:
     assert sorted(f.message for f in found) == ["subject raised ValueError: no tanh", "subject returned None"]
     assert {f.verdict for f in found} == {"BROKE_CONTRACT"}
     assert left == 0
-    assert [f.taylor for f in found] == [None, None]
+    assert [(f.taylor, f.own_taylor) for f in found] == [(None, None)] * 2
+    assert sorted(f.no_taylor or "" for f in found) == [
+        "the subject raised, and gave no gradient",
+        "what the subject returned is not a loss and NumPy arrays",
+    ]
 
 
 # When a hunt ends.
@@ -212,7 +262,7 @@ def interrupting_at(call: int) -> Wrong:
             raise KeyboardInterrupt
         return found
 
-    return Wrong(spoil)
+    return Wrong(spoil, asks_twice=True)  # so that a case is one call
 
 
 def test_an_interrupt_keeps_what_was_found() -> None:
@@ -238,7 +288,7 @@ def test_a_subject_that_wavers_is_still_reported() -> None:
         return changed(found, "x", lambda g: g + 1.0) if calls <= 2 else found
 
     source = source_of()
-    subject = Wrong(spoil)
+    subject = Wrong(spoil, asks_twice=True)
     result = hunt(source, subject, BOTH, Limits(5))
     assert len(result.failures) == 2
     (only,), left = findings(result, source, subject, BOTH)

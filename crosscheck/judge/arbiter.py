@@ -20,6 +20,7 @@ from crosscheck.judge.compare import (
     Party,
     Status,
     TensorJudgement,
+    by_point,
     difference,
     resolved,
     too_coarse,
@@ -82,9 +83,12 @@ def arbitrate(
     resolution = np.where(answered, truth.resolutions["subject"], judged.resolution)
     status = np.where(answered, Status.AGREE, judged.status).astype(np.int8)
     odd = np.where(answered, NOBODY, judged.odd_one_out).astype(np.int8)
-    coarse = answered & (resolution > too_coarse(subject.values.dtype.name))
+    limit = too_coarse(subject.values.dtype.name)
+    coarse = answered & (resolution > limit)
     status[coarse] = Status.UNINFORMATIVE
-    status[coarse & _by_point(parted, status)] = Status.UNDECIDABLE
+    # Where rounding alone is not too much for the largest value of the hull, the hull is.
+    of_rounding = resolved(subject.held, np.abs(proof.values) + proof.bound, point_scale)
+    status[coarse & by_point(parted, status) & ~(of_rounding > limit)] = Status.UNDECIDABLE
     for i, w in enumerate(witnesses):
         if w.estimate:
             continue  # how far it is off is told; a budget of steps that was too small accuses nobody
@@ -95,12 +99,14 @@ def arbitrate(
         off = answered & np.isfinite(centre.bound)
         off &= ~(difference(centre.values, proof.values) <= centre.bound + proof.bound)
         status[off], odd[off] = Status.ORACLE_DISAGREES, TOLERANCE
-    beyond = answered & ((np.abs(proof.values) > LARGEST[subject.values.dtype.name]) | ~np.isfinite(subject.held))
+    unbounded = answered & ~np.isfinite(subject.held)
+    status[unbounded], odd[unbounded] = Status.UNINFORMATIVE, NOBODY
+    beyond = answered & ((np.abs(proof.values) > LARGEST[subject.values.dtype.name]) | subject.overflows)
     status[beyond], odd[beyond] = Status.OVERFLOW, NOBODY
     return replace(
         judged,
         status=status,
-        resolution=np.where(beyond, np.inf, resolution),
+        resolution=np.where(beyond | unbounded, np.inf, resolution),
         odd_one_out=odd,
         against=_sides(judged, truth, proof.name),
         truth=truth,
@@ -127,7 +133,3 @@ def _sides(judged: TensorJudgement, truth: Truth, proof: str) -> dict[str, Bools
         opposed = subject if w == proof else np.where(subject, against, truth.wrong[w])
         result[w] = np.where(truth.answered, opposed, against)
     return result
-
-
-def _by_point(mask: Bools, like: Array) -> Bools:
-    return mask.reshape((-1,) + (1,) * (like.ndim - 1))

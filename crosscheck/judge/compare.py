@@ -48,7 +48,9 @@ NO_DEVIATIONS: Mapping[str, Floats] = {}
 class Party:
     """A party's values of one tensor, (P, …), and how far each may be off.
 
-    The bound is infinite where the party was not asked, unless it is `always_asked`: then it is overflow.
+    The bound is infinite where the party was not asked, unless it is `always_asked`. `overflown` (P,) marks the points
+    at which a value on the way is beyond the dtype: there what is not finite is no error, and an infinite bound is
+    overflow; elsewhere it is one so wide that it says nothing. None: overflow wherever the bound is infinite.
     `within_branch` is the bound on one side of every undecided branch, where that is another. The bound of an
     `estimate` is one too: it may be wrong without anybody being at fault.
     """
@@ -59,6 +61,13 @@ class Party:
     always_asked: bool = False
     within_branch: Floats | None = None
     estimate: bool = False
+    overflown: Bools | None = None
+
+    @property
+    def overflows(self) -> Bools:
+        """Where it cannot be judged because something overflows."""
+        unbounded = ~np.isfinite(self.held)
+        return unbounded if self.overflown is None else unbounded & by_point(self.overflown, self.values)
 
     @property
     def answers(self) -> Bools:
@@ -112,7 +121,7 @@ def compare(
     errors: dict[str, Floats] = {}
     bounds: dict[str, Floats] = {}
     against: dict[str, Bools] = {}
-    resolution = np.full(shape, np.inf)
+    resolution, of_rounding = np.full(shape, np.inf), np.full(shape, np.inf)
     asked = np.zeros(shape, np.bool_)
     for w in witnesses:
         bounds[w.name] = subject.bound + w.bound
@@ -122,13 +131,16 @@ def compare(
         asked |= w.answers | w.always_asked
         found = np.where(answered, resolved(bounds[w.name], w.values, point_scale), np.inf)
         resolution = np.minimum(resolution, found)
+        of_rounding = np.minimum(of_rounding, resolved(subject.held + w.held, w.values, point_scale))
     decided = np.isfinite(subject.bound) & np.logical_or.reduce([np.isfinite(b) for b in bounds.values()] or [asked])
     status = np.full(shape, Status.AGREE, np.int8)
-    status[resolution > too_coarse(subject.values.dtype.name)] = Status.UNINFORMATIVE
-    by_point = parted.reshape((-1,) + (1,) * (len(shape) - 1))
-    status[(status == Status.UNINFORMATIVE) & by_point] = Status.UNDECIDABLE
+    limit = too_coarse(subject.values.dtype.name)
+    status[resolution > limit] = Status.UNINFORMATIVE
+    # Where rounding alone is not too much, the branches are.
+    status[(resolution > limit) & by_point(parted, status) & ~(of_rounding > limit)] = Status.UNDECIDABLE
     status[~decided] = Status.UNDECIDABLE
-    status[~np.isfinite(subject.bound)] = Status.OVERFLOW
+    status[~np.isfinite(subject.bound)] = Status.UNINFORMATIVE
+    status[subject.overflows] = Status.OVERFLOW
     status[~asked] = Status.NOT_COMPARED
     explained = {w: against[w] & (errors[w] <= subject.bound + wide) for w, wide in deviating.items() if w in against}
     odd = vote(status, witnesses, against, explained, deviating)
@@ -144,6 +156,11 @@ def compare(
         values={p.name: p.values for p in parties},
         own_bounds={p.name: p.bound for p in parties},
     )
+
+
+def by_point(mask: Bools, like: Array) -> Bools:
+    """A mask of points (P,), to be broadcast against an array (P, …)."""
+    return mask.reshape((-1,) + (1,) * (like.ndim - 1))
 
 
 def too_coarse(dtype: str) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crosscheck.judge.arbiter import Centre, arbitrate
-from crosscheck.judge.compare import ALONE, TOLERANCE, Party, Status, TensorJudgement, compare
+from crosscheck.judge.compare import ALONE, TOLERANCE, Party, Status, TensorJudgement, by_point, compare
 from crosscheck.judge.forward import ForwardJudgement, constant_ratio, message, overflowed
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken
@@ -20,6 +20,7 @@ from crosscheck.spec.result import (
     DeviationMet,
     Floats,
     Gradients,
+    KinksMet,
     Reference,
     Rigour,
     Verdict,
@@ -32,13 +33,40 @@ LOSS = "(loss)"
 TEXTBOOK = "textbook"
 
 
+@dataclass(frozen=True)
+class Strand:
+    """An entry, the slope that it takes at a kink, and how far it is from what the slope of another makes of it."""
+
+    tensor: str
+    index: tuple[int, ...]
+    slope: float
+    error: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Two entries of a point that no one slope explains, at an element of an op's input that is exactly on a kink.
+
+    `node` is -1 for the loss; `at` the kink's place; the strand with the smaller share of the right-hand slope leads.
+    """
+
+    point: int
+    op: str
+    node: int
+    element: tuple[int, ...]
+    at: float
+    strands: tuple[Strand, Strand]
+
+
 @dataclass(frozen=True, eq=False)
 class Judgement:
     """The verdict on a case and everything it rests on.
 
     `odd_one_out` names the witness of ORACLE_DISAGREES ("tolerance" where the derived bound itself is off the truth),
     "subject" where the witnesses agree against it or the truth does, or is None where the attribution is open.
-    `own` compares the subject with differences of its own loss. `certified` is what the arbiter proved.
+    `own` compares the subject with differences of its own loss. `certified` is what the arbiter proved, `kinks` how
+    often which were met; `contradictions` are entries within their hulls that no one slope at a kink explains.
     """
 
     verdict: Verdict
@@ -53,6 +81,8 @@ class Judgement:
     suspects: tuple[int, ...] = ()
     deviations: tuple[DeviationMet, ...] = ()
     certified: Certified | None = None
+    kinks: KinksMet = field(default_factory=dict)
+    contradictions: tuple[Contradiction, ...] = ()
 
     def count(self, status: Status) -> int:
         return sum(t.count(status) for t in self.tensors.values())
@@ -135,7 +165,7 @@ def _tensor(
 ) -> TensorJudgement:
     """One tensor, or the loss: voted on, then settled by the arbiter where one answers."""
     own = bounds["subject"]
-    subject = Party("subject", values, _of(own.gradients, name), within_branch=_of(own.held, name))
+    subject = _party("subject", values, own, name)
     witnesses = tuple(_witness(w, r, bounds, name) for w, r in references.items())
     wide = {w: _of(b.gradients, name) for w, b in deviating.items()}
     judged = compare(name, subject, witnesses, parted=own.parted, point_scale=scale, deviating=wide)
@@ -154,6 +184,13 @@ def _tensor(
     )
 
 
+def _party(who: str, values: Array, own: Bound, name: str) -> Party:
+    """A party in the bound derived for it; where something on the way overflows, what is not finite is unbounded."""
+    lost = by_point(own.overflown, values) & ~np.isfinite(values)
+    wide, held = (np.where(lost, np.inf, _of(bounds, name)) for bounds in (own.gradients, own.held))
+    return Party(who, values, wide, within_branch=held, overflown=own.overflown)
+
+
 def _of(gradients: Gradients, name: str) -> Array:
     return gradients.loss if name == LOSS else gradients[name]
 
@@ -163,8 +200,8 @@ def _witness(name: str, reference: Reference, bounds: Mapping[str, Bound], tenso
     values = _of(reference.gradients, tensor)
     wide = held = np.zeros(values.shape)
     if name in bounds:
-        wide = wide + _of(bounds[name].gradients, tensor)
-        held = held + _of(bounds[name].held, tensor)
+        derived = _party(name, values, bounds[name], tensor)
+        wide, held = derived.bound, derived.held
     if reference.radius is not None:
         radius = _of(reference.radius, tensor)
         wide, held = wide + radius, held + radius

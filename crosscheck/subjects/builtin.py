@@ -7,12 +7,14 @@ format has, SciPy has no 16-bit loops, and a plain float beside bfloat16 makes f
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
 from crosscheck.backprop import network
-from crosscheck.backprop.rows import Activation, Array, Layer, Loss, Row, Rows
+from crosscheck.backprop.rows import Activation, Array, Keeping, Kept, Layer, Loss, Row, Rows
 from crosscheck.spec.case import Case
 from crosscheck.spec.dtypes import HALF, dtype_named
 from crosscheck.spec.result import Gradients
@@ -25,13 +27,26 @@ class Builtin:
         self.rows = rows
         self.name = name
         self.error_model: Literal["torch", "jax"] | None = None
+        self.weighs = True
 
     @property
     def supports(self) -> frozenset[str]:
         return frozenset(self.rows)
 
     def gradients(self, case: Case) -> Gradients:
-        return network.gradients(case, in_single(self.rows, case.dtype) if case.dtype in HALF else self.rows)
+        rows = in_single(self.rows, case.dtype) if case.dtype in HALF else self.rows
+        return network.gradients(case, rows, laid_out=_laid_out(case))
+
+
+def _laid_out(case: Case) -> Callable[[Array], Array]:
+    """Arrays as the case hands them out, read-only as its own are."""
+
+    def laid_out(array: Array) -> Array:
+        own = case.handed(array)
+        own.flags.writeable = False
+        return own
+
+    return (lambda array: array) if case.order == "C" else laid_out
 
 
 def in_single(rows: Rows, dtype: str) -> dict[str, Row]:
@@ -52,23 +67,46 @@ def _in_single(row: Row, half: np.dtype[Any]) -> Row:
             lambda z, a, da, **own: narrow(row.dz(wide(z), wide(a), wide(da), **own)),
         )
     if isinstance(row, Loss):
-        return Loss(
-            lambda a, y, **own: narrow(row.value(wide(a), wide(y), **own)),
-            lambda a, y, **own: narrow(row.da(wide(a), wide(y), **own)),
-            row.per_sample,
+        return replace(
+            row,
+            value=lambda *given, **own: narrow(row.value(*map(wide, given), **own)),
+            da=lambda *given, **own: _each(narrow, row.da(*map(wide, given), **own)),
+            times=None,
         )
-    return _layer_in_single(row, wide, narrow)
+    return _keeping_in_single(row, wide, narrow) if isinstance(row, Keeping) else _layer_in_single(row, wide, narrow)
+
+
+def _each(function: Callable[[Array], Array], found: Any) -> Any:
+    return tuple(map(function, found)) if isinstance(found, tuple) else function(found)
+
+
+def _keeping_in_single(row: Keeping, wide: Any, narrow: Any) -> Keeping:
+    """What is kept stays in float32."""
+
+    def forward(site: Any, inputs: tuple[Array, ...], params: Any) -> tuple[Array, Kept]:
+        out, kept = row.forward(site, *_widened(wide, inputs, params))
+        return narrow(out), kept
+
+    def backward(site: Any, d_out: Array, kept: Kept, inputs: tuple[Array, ...], params: Any) -> Any:
+        return _narrowed(narrow, row.backward(site, wide(d_out), kept, *_widened(wide, inputs, params)))
+
+    return Keeping(forward, backward)
+
+
+def _widened(wide: Any, inputs: tuple[Array, ...], params: Any) -> tuple[tuple[Array, ...], dict[str, Array]]:
+    return tuple(map(wide, inputs)), {role: wide(p) for role, p in params.items()}
+
+
+def _narrowed(narrow: Any, found: Any) -> tuple[tuple[Array | None, ...], dict[str, Array]]:
+    d_inputs, d_params = found
+    return tuple(d if d is None else narrow(d) for d in d_inputs), {role: narrow(d) for role, d in d_params.items()}
 
 
 def _layer_in_single(row: Layer, wide: Any, narrow: Any) -> Layer:
-    def inside(inputs: tuple[Array, ...], params: Any) -> tuple[tuple[Array, ...], dict[str, Array]]:
-        return tuple(map(wide, inputs)), {role: wide(p) for role, p in params.items()}
-
     def forward(site: Any, inputs: tuple[Array, ...], params: Any) -> Array:
-        return narrow(row.forward(site, *inside(inputs, params)))
+        return narrow(row.forward(site, *_widened(wide, inputs, params)))
 
     def backward(site: Any, d_out: Array, inputs: tuple[Array, ...], params: Any) -> Any:
-        d_inputs, d_params = row.backward(site, wide(d_out), *inside(inputs, params))
-        return tuple(map(narrow, d_inputs)), {role: narrow(d) for role, d in d_params.items()}
+        return _narrowed(narrow, row.backward(site, wide(d_out), *_widened(wide, inputs, params)))
 
     return Layer(forward, backward)

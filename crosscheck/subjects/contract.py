@@ -61,6 +61,24 @@ def checked_point(answer: object, case: Case, index: int) -> PointAnswer:
     return PointAnswer(_checked_loss(loss, index), params, inputs)
 
 
+def readable_point(answer: object, case: Case, index: int) -> PointAnswer:
+    """What of an answer can be read, though it breaks the contract: `params` and `inputs` hold the gradients it has.
+
+    They are in whatever floating dtype they came. Raises ContractBroken with rule `type`, `loss`, `shape` or `dtype`,
+    and `keys` where there is none of those asked for.
+    """
+    loss, given = _parts(answer, index)
+    architecture = case.architecture
+    shapes = {i.name: i.shape for i in architecture.inputs if i.name in architecture.float_inputs}
+    shapes |= architecture.param_shapes
+    if not given.keys() & shapes.keys():
+        _check_keys(given, architecture, index)
+    found = {k: _checked(given[k], k, shape, case, index, exactly=False) for k, shape in shapes.items() if k in given}
+    params = {k: array for k, array in found.items() if k in architecture.param_shapes}
+    inputs = {k: array for k, array in found.items() if k not in params}
+    return PointAnswer(_checked_loss(loss, index), params, inputs)
+
+
 def place_of(tensor: str, architecture: Architecture) -> str:
     """Where a tensor stands, in words: `node 0 (dense)`, `nodes 0 and 2 (dense)`, `the input`, `the targets`."""
     users = [i for i, node in enumerate(architecture.nodes) if tensor in node.params.values()]
@@ -114,7 +132,8 @@ def _check_keys(given: Mapping[Any, object], architecture: Architecture, index: 
     raise ContractBroken(message, rule="keys", point=index, tensor=first)
 
 
-def _checked(value: object, key: str, shape: Shape, case: Case, index: int) -> Array:
+def _checked(value: object, key: str, shape: Shape, case: Case, index: int, *, exactly: bool = True) -> Array:
+    """A copy of the array, of the case's dtype; of any floating one where it need not be `exactly` that."""
     place = place_of(key, case.architecture)
     wanted = np.dtype(case.dtype)
     # NumPy's reductions to a scalar give a NumPy scalar, not a 0-d array.
@@ -128,7 +147,7 @@ def _checked(value: object, key: str, shape: Shape, case: Case, index: int) -> A
     if array.shape != shape:
         message = f"subject returned {key} of shape {array.shape}; {place} needs {shape}"
         raise ContractBroken(message, rule="shape", point=index, tensor=key)
-    if array.dtype != wanted:
+    if array.dtype != wanted and (exactly or not is_floating(array.dtype)):
         message = f"subject returned {key} of dtype {array.dtype}; {place} needs {wanted}, the dtype of the case"
         raise ContractBroken(message, rule="dtype", point=index, tensor=key)
     return array

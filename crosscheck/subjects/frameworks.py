@@ -16,13 +16,7 @@ Name = Literal["torch", "jax"]
 
 
 class Computes(Protocol):
-    """An oracle's `gradients`: what the framework answers in a dtype of one's choice."""
-
-    def __call__(self, case: Case, dtype: str) -> Gradients: ...
-
-
-class Nodes(Protocol):
-    """The same with ∂C/∂ each node's output."""
+    """An oracle's `gradients`: what the framework answers in a dtype of one's choice, by node too where asked."""
 
     def __call__(self, case: Case, dtype: str, *, by_node: bool) -> Gradients: ...
 
@@ -34,37 +28,30 @@ class Framework:
         self.name = name
         self.error_model: Literal["torch", "jax"] | None = name
         self.supports = frozenset(OPS) - {gap.op for gap in gaps}
+        self.weighs = True
         self._gradients = gradients
 
     def gradients(self, case: Case) -> Gradients:
         """All arrays with the leading axis P, in the case's dtype. Raises ContractBroken where it raises."""
-        return self._asked(case, self._gradients)
+        return self._asked(case, by_node=False)
 
-    def _asked(self, case: Case, compute: Computes) -> Gradients:
+    def node_gradients(self, case: Case) -> Gradients:
+        """The same answer with ∂C/∂ each node's output in `by_node`. Raises ContractBroken where it raises."""
+        return self._asked(case, by_node=True)
+
+    def _asked(self, case: Case, *, by_node: bool) -> Gradients:
         try:
-            return compute(case, case.dtype)
+            return self._gradients(case, case.dtype, by_node=by_node)
         except OracleCrashed as error:
             cause = error.__cause__ or error
             message = f"subject {self.name} raised {type(cause).__name__} on {case.architecture}: {cause}"
             raise ContractBroken(message, rule="raised") from error
 
 
-class FrameworkWithNodes(Framework):
-    """A framework that can also say ∂C/∂ each node's output."""
-
-    def __init__(self, name: Name, gradients: Nodes, gaps: Iterable[Gap]) -> None:
-        super().__init__(name, lambda case, dtype: gradients(case, dtype, by_node=False), gaps)
-        self._with_nodes = gradients
-
-    def node_gradients(self, case: Case) -> Gradients:
-        """The same answer with `by_node`. Raises ContractBroken where the framework raises."""
-        return self._asked(case, lambda case, dtype: self._with_nodes(case, dtype, by_node=True))
-
-
-def torch() -> FrameworkWithNodes:
+def torch() -> Framework:
     """PyTorch in the case's own dtype. Raises OracleUnavailable where torch cannot be imported."""
     torch_autograd.TorchAutograd()
-    return FrameworkWithNodes("torch", torch_autograd.gradients, torch_autograd.GAPS)
+    return Framework("torch", torch_autograd.gradients, torch_autograd.GAPS)
 
 
 def jax() -> Framework:

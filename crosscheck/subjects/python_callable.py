@@ -16,7 +16,7 @@ from crosscheck.spec.errors import ContractBroken
 from crosscheck.spec.op import Shape
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.result import Array, Gradients
-from crosscheck.subjects.contract import PointAnswer, checked_point, entry, place_of
+from crosscheck.subjects.contract import PointAnswer, checked_point, entry, place_of, readable_point
 
 Function = Callable[[Architecture, Point], object]
 # An exception's text is foreign and may hold whole arrays; a message shows so much of it.
@@ -40,6 +40,7 @@ class PythonCallable:
         self.name: str = name or str(getattr(fn, "__name__", type(fn).__name__))
         self.supports = frozenset(OPS if supports is None else supports)
         self.error_model: Literal["torch", "jax"] | None = None
+        self.asks_twice = True
 
     def gradients(self, case: Case) -> Gradients:
         """Its loss (P,) in float64 and its gradients (P, *shape) in the case's dtype; raises ContractBroken."""
@@ -56,6 +57,21 @@ class PythonCallable:
     def loss(self, case: Case) -> Array:
         """Its own loss at every point, (P,) float64, for differences of its own forward; raises ContractBroken."""
         return np.stack([self._ask(case, index).loss for index in range(case.n_points)])
+
+    def answer(self, case: Case, point: int) -> Gradients:
+        """What it answers at one point, (1, …): the gradients that it has, in whatever floating dtype.
+
+        It is asked once, and what becomes of what it was given is not looked at. Raises ContractBroken where it
+        raises, or where there is no loss, or a gradient that is no array of its tensor's shape.
+        """
+        with np.errstate(all="ignore"):
+            answer = self._called(case.architecture, case.point(point), point)
+        found = readable_point(answer, case, point)
+        return Gradients(
+            loss=np.array([found.loss]),
+            by_param={key: array[np.newaxis] for key, array in found.params.items()},
+            by_input={name: array[np.newaxis] for name, array in found.inputs.items()},
+        )
 
     def _ask(self, case: Case, index: int) -> PointAnswer:
         point = case.point(index)

@@ -18,14 +18,22 @@ def architectures(recipe: Recipe) -> st.SearchStrategy[Architecture]:
     width = st.sampled_from(recipe.widths)
     hidden = st.sampled_from(recipe.hidden_depths).flatmap(lambda n: st.tuples(*[width] * n))
     return st.builds(
-        lambda batch, inputs, hidden, activation, outputs: recipe.architecture(
-            batch=batch, inputs=inputs, hidden=hidden, activation=activation, outputs=outputs
+        lambda batch, inputs, hidden, activation, outputs, weighted, l2: recipe.architecture(
+            batch=batch,
+            inputs=inputs,
+            hidden=hidden,
+            activation=activation,
+            outputs=outputs,
+            weighted=weighted,
+            l2=l2,
         ),
         st.sampled_from(recipe.batches),
         width,
         hidden,
         st.sampled_from(recipe.activations),
         st.sampled_from(recipe.outputs),
+        st.sampled_from(recipe.weighted),
+        st.sampled_from(recipe.l2),
     )
 
 

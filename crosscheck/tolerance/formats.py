@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,16 @@ class Format:
     def roundoff(self) -> float:
         """The unit roundoff of the format itself."""
         return self.unit * self.scale
+
+    @property
+    def held(self) -> float:
+        """From here on everybody holds a result, whatever becomes of smaller ones."""
+        return self.smallest if self.gradual else self.smallest_normal
+
+    @property
+    def largest_exponent(self) -> float:
+        """|z| from which on exp(-|z|) is zero."""
+        return math.log(2.0) - math.log(self.smallest)
 
     def underflow(self, values: Floats) -> Floats:
         """The largest error of results below the smallest normal number: themselves, or half a subnormal step."""

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -31,6 +30,9 @@ from scipy import special
 
 from crosscheck.tolerance.formats import FORMATS as FORMATS
 from crosscheck.tolerance.formats import Format
+from crosscheck.tolerance.movements import moved, plain
+from crosscheck.tolerance.sums import sum_error, terms
+from crosscheck.tolerance.ties import place_of_largest
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +47,7 @@ ELEMENTARY = (
     np.true_divide,
     np.sqrt,
     np.square,
+    np.power,
     np.reciprocal,
     np.exp,
     np.expm1,
@@ -59,7 +62,7 @@ ELEMENTARY = (
 )
 EXACT = (np.negative, np.positive, np.absolute, np.maximum, np.minimum, np.fmin, np.fmax)
 # Whose results are zero, where no operand is, by underflow alone.
-VANISHING = (np.multiply, np.true_divide, np.square, np.reciprocal, np.exp, special.expit)
+VANISHING = (np.multiply, np.true_divide, np.square, np.power, np.reciprocal, np.exp, special.expit)
 COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal)
 
 
@@ -73,11 +76,14 @@ class Rounding:
     # Whether equal operations round alike. They do; but next to a point of symmetry nothing is equal.
     alike: bool = True
     parted: NDArray[np.bool_] = field(init=False)
+    # Some value is beyond the largest number, or cannot be told from that.
+    overflown: NDArray[np.bool_] = field(init=False)
     # Parted because a wave lost its phase, not because of a branch.
     lost: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         self.parted = np.zeros(self.points, np.bool_)
+        self.overflown = np.zeros(self.points, np.bool_)
         self.lost = np.zeros(self.points, np.bool_)
 
     @classmethod
@@ -109,8 +115,11 @@ class Rounding:
         h *= np.uint64(0xD6E8FEB86659FD93)
         return (h >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
 
-    def rounded(self, values: Floats, amplitude: Floats | float, *operands: Floats) -> Rounded:
-        """values + amplitude ξ, with the format's underflow and overflow. The amplitude is absolute."""
+    def rounded(self, values: Floats, amplitude: Floats | float, *operands: Floats, result: bool = True) -> Rounded:
+        """values + amplitude ξ, with the format's underflow and overflow. The amplitude is absolute.
+
+        Overflow is noted where the values are the `result` of an operation, and not its error alone is wider.
+        """
         noisy = values + amplitude * self.xi(values, *operands)
         tiny = np.abs(noisy) < self.format.smallest_normal
         if tiny.any():
@@ -119,7 +128,10 @@ class Rounding:
             noisy = np.where(tiny, noisy + whole * self.xi(values), noisy)
         if (np.abs(noisy) <= self.format.largest / 2.0).all():
             return Rounded(noisy, self)
-        return Rounded(self._overflown(np.where(np.isinf(values), values, noisy)), self)
+        beyond = self._overflown(np.where(np.isinf(values), values, noisy))
+        if result:
+            self.overflown |= np.isinf(beyond).any(axis=(0, *range(2, beyond.ndim)))
+        return Rounded(beyond, self)
 
     def _overflown(self, noisy: Floats) -> Floats:
         """Infinite beyond the largest number of the format, and where it cannot be told from that.
@@ -133,13 +145,18 @@ class Rounding:
         over[::2] = False
         return np.where(over, np.copysign(np.inf, noisy), noisy)
 
-    def summed(self, S: Floats, s: Floats, sizes: Floats, unit: Floats) -> Floats:
-        """The sum S, infinite where its terms of one sign alone, in some order a partial sum, overflow.
+    def summed(self, total: Rounded, s: Floats, sizes: Floats, unit: Floats) -> Rounded:
+        """The sum, infinite in every other sample where its terms of one sign, in some order a partial sum, overflow.
 
         In `unit`, `s` is Σx and `sizes` Σ|x|: the positive terms make (Σ|x| + Σx) / 2, the negative ones the rest.
         """
         over = (0.5 * sizes + 0.5 * np.abs(s)) * (unit / self.format.largest) > 1.0
-        return np.where(over, np.copysign(np.inf, S), S)
+        if not over.any():
+            return total
+        self.overflown |= over.any(axis=(0, *range(2, over.ndim)))
+        over = np.array(np.broadcast_to(over, total.shape))
+        over[::2] = False
+        return Rounded(np.where(over, np.copysign(np.inf, total.data), total.data), self)
 
     def underflown(self, values: Floats, amplitude: Floats, nonzero: NDArray[np.bool_], size: float) -> Floats:
         """The amplitude, with `size` where the value is zero and the true one is not.
@@ -148,6 +165,7 @@ class Rounding:
         """
         return np.where((values == 0) & nonzero, size / self.format.scale, amplitude)
 
+    @np.errstate(invalid="ignore", over="ignore")  # an infinity may be compared: -inf stands around a padded input
     def compare(self, ufunc: np.ufunc, a: Floats, b: Floats) -> NDArray[np.bool_]:
         """The comparison for each sample; made to part ways where it cannot be decided."""
         difference = a - b
@@ -236,60 +254,92 @@ class Rounded(NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> Rounded:
         return Rounded(self.data[index], self.rounding)
 
+    def __setitem__(self, index: Any, values: Any) -> None:
+        target, given = self.data[index], plain(values)
+        if np.ndim(given) == target.ndim and len(given) > len(target):
+            raise TypeError("numbers with samples do not fit into a rounding array without: its spread would be lost")
+        self.data[index] = given
+
     def reshape(self, *shape: Any) -> Rounded:
         return Rounded(self.data.reshape(*shape), self.rounding)
 
     def swapaxes(self, a: int, b: int) -> Rounded:
         return Rounded(self.data.swapaxes(a, b), self.rounding)
 
-    def sum(self, axis: int, keepdims: bool = False) -> Rounded:
-        return self._sum(self.data, axis, keepdims)
+    def transpose(self, *axes: Any) -> Rounded:
+        return Rounded(self.data.transpose(*axes), self.rounding)
 
-    def max(self, axis: int, keepdims: bool = False) -> Rounded:
+    def sum(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Rounded:
+        if isinstance(axis, int):
+            return self._sum(self.data, axis, keepdims)
+        last = tuple(range(-len(axis), 0))
+        moved_last = np.moveaxis(self.data, axis, last)
+        total = self._sum(moved_last.reshape((*moved_last.shape[: -len(axis)], -1)), -1, False)
+        return Rounded(np.expand_dims(total.data, axis), self.rounding) if keepdims else total
+
+    def mean(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Rounded:
+        axes = (axis,) if isinstance(axis, int) else axis
+        mean: Rounded = self.sum(axis, keepdims) / float(math.prod(self.shape[i] for i in axes))
+        return mean
+
+    def max(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Rounded:
         return Rounded(self.data.max(axis=axis, keepdims=keepdims), self.rounding)
 
     def noised(self, amount: Any, *told_apart_by: Any) -> Rounded:
         """With an absolute error of `amount` units of u: how an error model widens one value."""
-        amplitude = self.rounding.format.unit * np.abs(_plain(amount))
-        operands = (np.broadcast_to(_plain(x), self.data.shape) for x in told_apart_by if np.ndim(_plain(x)))
-        return self.rounding.rounded(self.data, amplitude, *operands)
+        amplitude = self.rounding.format.unit * np.abs(plain(amount))
+        operands = (np.broadcast_to(plain(x), self.data.shape) for x in told_apart_by if np.ndim(plain(x)))
+        return self.rounding.rounded(self.data, amplitude, *operands, result=False)
+
+    def lost_with(self, other: Rounded) -> Rounded:
+        """What it is where the other is finite, else what that is: infinite or NaN."""
+        return Rounded(np.where(np.isfinite(other.data), self.data, other.data), self.rounding)
 
     def deviated(self, size: Any) -> Rounded:
         """With a systematic error of absolute `size`, of one and the same ξ at every place of a sample."""
         shape = self.rounding.format
         common = self.rounding.xi(np.ones((1,) * self.ndim))
-        return Rounded(self.data + _plain(size) / shape.scale * common, self.rounding)
+        return Rounded(self.data + plain(size) / shape.scale * common, self.rounding)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and set(kwargs) == {"out"} and kwargs["out"][0] is inputs[0]:
+            # a += b, on an array that has the samples already
+            inputs[0][...] = self.__array_ufunc__(ufunc, method, *inputs)
+            return inputs[0]
         if kwargs or method != "__call__":
             raise TypeError(f"np.{ufunc.__name__}.{method} with {sorted(kwargs)} is not on the rounding array's list")
-        plain = [_plain(x) for x in inputs]
+        given = [plain(x) for x in inputs]
         if ufunc in EXACT:
-            return Rounded(ufunc(*plain), self.rounding)
+            return Rounded(ufunc(*given), self.rounding)
         if ufunc in COMPARISONS:
-            return self.rounding.compare(ufunc, *np.broadcast_arrays(*plain))
+            return self.rounding.compare(ufunc, *np.broadcast_arrays(*given))
         if ufunc is np.matmul:
-            return self._matmul(*plain)
-        if ufunc is np.power and np.ndim(plain[1]) == 0 and plain[1] == 2:
-            ufunc, plain = np.square, plain[:1]
+            return self._matmul(*given)
+        if ufunc is np.power and np.ndim(given[1]) == 0 and given[1] == 2:
+            ufunc, given = np.square, given[:1]
+        if ufunc is np.power and np.ndim(given[1]):
+            raise TypeError("np.power on the rounding array takes one plain exponent")
         if ufunc not in ELEMENTARY:
             raise TypeError(f"{ufunc.__name__} is not on the rounding array's list: how accurate is it?")
         if ufunc in (np.sin, np.cos):
-            plain = [self.rounding.with_phase(plain[0])]
-        values = ufunc(*plain)
+            given = [self.rounding.with_phase(given[0])]
+        values = ufunc(*given)
         shape = self.rounding.format
         amplitude = np.abs(values) * (shape.unit * shape.accuracy.get(ufunc, 1.0))
+        if ufunc is special.expit:
+            # As 1 / (1 + exp(-z)) it is lost where exp(-z) overflows, which in float16 is above the smallest numbers.
+            amplitude = np.where(values < 1.0 / shape.largest, values / shape.scale, amplitude)
         if ufunc in VANISHING and not values.all():
-            nonzero = np.logical_and.reduce([np.broadcast_to(p != 0, values.shape) for p in plain])
+            nonzero = np.logical_and.reduce([np.broadcast_to(p != 0, values.shape) for p in given])
             # SciPy's expit is zero from -709.78 on, where the true value is still a subnormal number.
             size = shape.smallest_normal if ufunc is special.expit else shape.smallest
             amplitude = self.rounding.underflown(values, amplitude, nonzero, size)
-        return self.rounding.rounded(values, amplitude, *(p for p in plain if np.ndim(p) == values.ndim))
+        return self.rounding.rounded(values, amplitude, *(p for p in given if np.ndim(p) == values.ndim))
 
     def __array_function__(self, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
-        if function not in MOVEMENTS:
-            raise TypeError(f"np.{function.__name__} is not on the rounding array's list of data movements")
-        return Rounded(MOVEMENTS[function](*args, **kwargs), self.rounding)
+        if function is np.argmax and args[0] is self and set(kwargs) == {"axis"}:
+            return place_of_largest(self.rounding, self.data, kwargs["axis"], MULTIPLE)
+        return Rounded(moved(function, args, kwargs), self.rounding)
 
     def _sum(self, data: Floats, axis: int, keepdims: bool) -> Rounded:
         n = data.shape[axis]
@@ -306,10 +356,10 @@ class Rounded(NDArrayOperatorsMixin):
         back = unit if keepdims else np.squeeze(unit, axis=axis)
         if not keepdims:
             s, q, sizes = (np.squeeze(x, axis=axis) for x in (s, q, sizes))
-        S = self.rounding.summed(S, s, sizes, back)
-        return self.rounding.rounded(
-            S, self.rounding.format.unit * back * _sum_error(n, s, q), _terms(data, axis, keepdims)
+        total = self.rounding.rounded(
+            S, self.rounding.format.unit * back * sum_error(n, s, q), terms(data, axis, keepdims)
         )
+        return self.rounding.summed(total, s, sizes, back)
 
     def _matmul(self, a: Floats, b: Floats) -> Rounded:
         n = a.shape[-1]
@@ -319,59 +369,19 @@ class Rounded(NDArrayOperatorsMixin):
         columns = np.where((columns > 0) & np.isfinite(columns), columns, 1.0)
         x, y = a / rows, b / columns
         s, q = np.matmul(x, y), np.matmul(np.square(x), np.square(y))
-        error = np.sqrt((np.square(_sum_error(n, s, q)) if n > 1 else 0.0) + q)
+        error = np.sqrt((np.square(sum_error(n, s, q)) if n > 1 else 0.0) + q)
         unit = rows * columns
         values, amplitude = np.matmul(a, b), self.rounding.format.unit * unit * error
-        if unit.max() > self.rounding.format.largest / n:
-            values = self.rounding.summed(values, s, np.matmul(np.abs(x), np.abs(y)), unit)
         if not values.all():
             amplitude = self.rounding.underflown(values, amplitude, q > 0, self.rounding.format.smallest)
         # Libraries sum the rows of one product in different orders (PyTorch's differ in the last place on rows that are
         # alike): no two entries of it are known to round alike.
         places = np.broadcast_to(np.arange(math.prod(values.shape[-2:])).reshape(values.shape[-2:]), values.shape)
-        return self.rounding.rounded(values, amplitude, places.astype(np.float64))
-
-
-def _sum_error(n: int, S: Floats, Q: Floats) -> Floats:
-    """Amplitude, in units of u, of the error of a sum of n terms in any order."""
-    coherent = max((n + 1) * (2 * n + 1) / (6 * n), n * n / 64)
-    scatter = np.maximum(Q - np.square(S) / n, 0.0)
-    error: Floats = np.sqrt(coherent * np.square(S) + (n + 1) / 6 * scatter)
-    return error
-
-
-def _terms(data: Floats, axis: int, keepdims: bool) -> Floats:
-    """Σ √|x|, by which sums are told apart that are equal: of 1 and 1 + 1e-20 only the roots differ in float64.
-
-    Sums of the same terms round alike, others do not, although their results are the same.
-    """
-    total: Floats = np.sqrt(np.abs(data)).sum(axis=axis, keepdims=keepdims)
-    return total
+        total = self.rounding.rounded(values, amplitude, places.astype(np.float64))
+        if unit.max() <= self.rounding.format.largest / n:
+            return total
+        return self.rounding.summed(total, s, np.matmul(np.abs(x), np.abs(y)), unit)
 
 
 def _bits(values: Floats) -> NDArray[np.uint64]:
     return np.ascontiguousarray(values, np.float64).view(np.uint64)
-
-
-def _plain(x: Any) -> Any:
-    return x.data if isinstance(x, Rounded) else x
-
-
-def _where(condition: Any, a: Any, b: Any) -> Any:
-    return np.where(condition, _plain(a), _plain(b))
-
-
-def _concatenate(arrays: Any, axis: int) -> Floats:
-    return np.concatenate([_plain(a) for a in arrays], axis=axis)
-
-
-def _broadcast_to(array: Any, shape: tuple[int, ...]) -> Floats:
-    return np.broadcast_to(_plain(array), shape)
-
-
-# NumPy's data movements that rules may use; each unwraps what it moves.
-MOVEMENTS: dict[Callable[..., Any], Callable[..., Any]] = {
-    np.where: _where,
-    np.concatenate: _concatenate,
-    np.broadcast_to: _broadcast_to,
-}

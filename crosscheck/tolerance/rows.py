@@ -9,39 +9,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from crosscheck.backprop import dense, merge
-from crosscheck.backprop.rows import Activation, Array, Loss, Row
+from crosscheck.backprop import convolution, dense, merge, moves
+from crosscheck.backprop.rows import Activation, Array, Row
+from crosscheck.tolerance import attention, normalisation, pooling, recurrent, selection, vectors
 from crosscheck.tolerance.frameworks import (
     DERIVATIVE_ERROR,
     DEVIATIONS,
-    LOSS_ERROR,
+    MULTIPLIED_FIRST,
     VALUE_ERROR,
     Constants,
     KnownDeviation,
-    LossConstant,
 )
+from crosscheck.tolerance.loss_deviations import LOSS_DEVIATIONS
+from crosscheck.tolerance.losses import LOSSES as LOSSES
+from crosscheck.tolerance.losses import SOUND_LOSSES as SOUND_LOSSES
+from crosscheck.tolerance.losses import deviating, log_softmax, losses, softmax
+from crosscheck.tolerance.noise import constant, in_half, plain, unless_overflown, with_noise
 from crosscheck.tolerance.rounding import Rounded
 
 K = math.sqrt(2.0 / math.pi)
-
-
-def with_noise(values: Array, amount: Any, *told_apart_by: Array) -> Array:
-    """An absolute error of `amount` units of u; on plain numbers nothing happens.
-
-    Equal values err alike, unless what they are `told_apart_by` differs.
-    """
-    return values.noised(amount, *told_apart_by) if isinstance(values, Rounded) else values
-
-
-def constant(z: Array, value: float) -> Array:
-    """A constant of a formula, with the rounding that it has itself: 1/6 is no number of the format."""
-    return Rounded(np.full((1,) * z.ndim, value), z.rounding) * 1.0 if isinstance(z, Rounded) else value
 
 
 @dataclass(frozen=True)
@@ -54,6 +46,10 @@ class Textbook:
 
 def _softplus(z: Array) -> Array:
     return np.maximum(z, 0.0) + np.log(1.0 + np.exp(-abs(z)))
+
+
+def _celu(z: Array, alpha: float) -> Array:
+    return np.where(z > 0, z, alpha * (np.exp(np.minimum(z, 0.0) / constant(z, alpha)) - 1.0))
 
 
 def _gelu(z: Array, approximate: str) -> Array:
@@ -100,6 +96,11 @@ def _clip_slope(z: Array, least: float, most: float, inside: Array = 1.0) -> Arr
     return np.where(z > least, np.where(z < most, inside, 0.0), 0.0)
 
 
+def hardsigmoid_line(z: Array) -> Array:
+    """What is clipped to [0, 1]: by its rounding z may lie beyond a kink, or by that of z + 3."""
+    return z / 6.0 + 0.5
+
+
 # fmt: off
 SMOOTH: dict[str, Textbook] = {
     "identity":    Textbook(lambda z: z,                     lambda z, a: 1.0),
@@ -110,6 +111,8 @@ SMOOTH: dict[str, Textbook] = {
                             lambda z, a, negative_slope: np.where(z > 0, 1.0, constant(z, negative_slope))),
     "elu":         Textbook(lambda z, alpha: np.where(z > 0, z, alpha * (np.exp(np.minimum(z, 0.0)) - 1.0)),
                             lambda z, a, alpha: np.where(z > 0, 1.0, np.minimum(a, 0.0) + alpha)),
+    "celu":        Textbook(_celu,                           lambda z, a, alpha: np.where(
+                                z > 0, 1.0, (np.minimum(a, 0.0) + alpha) / constant(z, alpha))),
     "selu":        Textbook(lambda z: constant(z, 1.0507009873554805) * np.where(
                                 z > 0, z, 1.6732632423543772 * (np.exp(np.minimum(z, 0.0)) - 1.0)),
                             lambda z, a: constant(z, 1.0507009873554805) * np.where(
@@ -121,35 +124,18 @@ SMOOTH: dict[str, Textbook] = {
     "softsign":    Textbook(lambda z: z / (1.0 + abs(z)),    _softsign_slope),
     "hardtanh":    Textbook(lambda z, min_val, max_val: np.maximum(np.minimum(z, max_val), min_val),
                             lambda z, a, min_val, max_val: _clip_slope(z, min_val, max_val)),
-    "hardsigmoid": Textbook(lambda z: np.maximum(np.minimum(z / 6.0 + 0.5, 1.0), 0.0),
-                            lambda z, a: _clip_slope(z, -3.0, 3.0, constant(z, 1.0 / 6.0))),
+    "hardsigmoid": Textbook(lambda z: np.maximum(np.minimum(hardsigmoid_line(z), 1.0), 0.0),
+                            lambda z, a: _clip_slope(hardsigmoid_line(z), 0.0, 1.0, constant(z, 1.0 / 6.0))),
     "log_sigmoid": Textbook(lambda z: -_softplus(-z),        lambda z, a: 1.0 - special.expit(z)),
     "sin":         Textbook(np.sin,                          lambda z, a: np.cos(z)),
 }
 # fmt: on
 
 
-def _shifted_log_softmax(z: Array, axis: int) -> Array:
-    d = z - z.max(axis=axis, keepdims=True)
-    return d - np.log(np.exp(d).sum(axis=axis, keepdims=True))
-
-
-def _log_softmax(z: Array, axis: int) -> Array:
-    """z - logsumexp z: many add the maximum back before they subtract, and lose its last digit in all classes."""
-    m = z.max(axis=axis, keepdims=True)
-    d = z - m
-    total = np.log(np.exp(d).sum(axis=axis, keepdims=True))
-    return d - with_noise(total, abs(_values(m)), m)
-
-
-def _softmax(z: Array, axis: int) -> Array:
-    return np.exp(_log_softmax(z, axis))
-
-
 VECTORS: dict[str, Activation] = {
-    "softmax": Activation(_softmax, lambda z, a, da, axis: a * da - a * (a * da).sum(axis=axis, keepdims=True)),
+    "softmax": Activation(softmax, lambda z, a, da, axis: a * da - a * (a * da).sum(axis=axis, keepdims=True)),
     "log_softmax": Activation(
-        _log_softmax, lambda z, a, da, axis: da - _softmax(z, axis) * da.sum(axis=axis, keepdims=True)
+        log_softmax, lambda z, a, da, axis: da - softmax(z, axis) * da.sum(axis=axis, keepdims=True)
     ),
 }
 
@@ -168,17 +154,19 @@ def _row(name: str, row: Textbook, model: Constants | None) -> Activation:
         constant = VALUE_ERROR.get(full_name(attributes))
         if model is None or constant is None:
             return a
-        return with_noise(a, getattr(constant, model) * (abs(_values(a)) + 1.0))
+        return with_noise(a, constant.of(model, half=in_half(a)) * (abs(plain(a)) + 1.0))
 
     def dz(z: Array, a: Array, da: Array, **attributes: Any) -> Array:
         slope = row.slope(z, a, **attributes)
         constant = DERIVATIVE_ERROR.get(full_name(attributes))
         if model is None or constant is None:
             return da * slope
-        size = constant.sup * getattr(constant, model)
+        size = constant.sup * constant.of(model, half=in_half(da))
         # Some frameworks compute g' and multiply, others fold ∂C/∂a in on the way (JAX: da(1-t) + da(1-t)t), where
         # equal z no longer err alike.
-        return with_noise(da * with_noise(slope, size), abs(_values(da)) * size, da)
+        found = with_noise(da * with_noise(slope, size), abs(plain(da)) * size, da)
+        first = MULTIPLIED_FIRST[model].get(full_name(attributes))
+        return found if first is None else unless_overflown(found, da, first(plain(z), attributes))
 
     return Activation(f, dz)
 
@@ -190,118 +178,49 @@ def with_deviations(model: Constants) -> dict[str, Row]:
         row = table[known.op]
         if known.witness == model and known.beyond_rounding and isinstance(row, Activation):
             table[known.op] = _deviating(row, known, SMOOTH[known.op])
+    for off in LOSS_DEVIATIONS:
+        if off.witness == model:
+            table[off.op] = deviating(table[off.op], off)
     return table
 
 
-def _deviating(row: Activation, known: KnownDeviation, plain: Textbook) -> Activation:
+def _deviating(row: Activation, known: KnownDeviation, textbook: Textbook) -> Activation:
     def f(z: Array, **attributes: Any) -> Array:
         a = row.f(z, **attributes)
-        return a.deviated(known.value(_values(z), attributes)) if isinstance(a, Rounded) else a
+        return a.deviated(known.value(plain(z), attributes)) if isinstance(a, Rounded) else a
 
     def dz(z: Array, a: Array, da: Array, **attributes: Any) -> Array:
-        slope = plain.slope(z, a, **attributes)
+        slope = textbook.slope(z, a, **attributes)
         if isinstance(slope, Rounded):
-            slope = slope.deviated(known.slope(_values(z), attributes))
+            slope = slope.deviated(known.slope(plain(z), attributes))
         elif isinstance(z, Rounded):  # a slope of constants: its error still belongs to the sample
-            slope = (0.0 * z + slope).deviated(known.slope(_values(z), attributes))
+            slope = (0.0 * z + slope).deviated(known.slope(plain(z), attributes))
         return da * slope
 
     return Activation(f, dz)
 
 
-def _values(a: Array) -> Any:
-    return a.data if isinstance(a, Rounded) else a
-
-
-def _huber(a: Array, y: Array, delta: float) -> Array:
-    d = abs(a - y)
-    return np.where(d > delta, delta * (d - 0.5 * delta), 0.5 * d * d)
-
-
-def _huber_slope(a: Array, y: Array, delta: float) -> Array:
-    return np.maximum(np.minimum(a - y, delta), -delta)
-
-
-def _sign(a: Array, y: Array) -> Array:
-    return np.where(a - y > 0, 1.0, -1.0) + 0.0 * (a - y)
-
-
-def _bce(z: Array, y: Array) -> Array:
-    """-y log p - (1-y) log(1-p): its error is that of p through the logarithms, however it is written."""
-    value = np.maximum(z, 0.0) - z * y + np.log(1.0 + np.exp(-abs(z)))
-    p, rest = special.expit(_values(z)), special.expit(-_values(z))
-    tiny = np.finfo(np.float64).tiny
-    return with_noise(value, 2.3 * (y / np.maximum(p, tiny) + (1.0 - y) / np.maximum(rest, tiny)))
-
-
-def _one_hot(z: Array, y: Array, targets: str) -> Any:
-    return y if targets == "probabilities" else np.equal(np.arange(z.shape[-1]), y[..., np.newaxis]) * 1.0
-
-
-def _cross_entropy(z: Array, y: Array, targets: str) -> Array:
-    """-Σ y log p: as for bce, p may carry an absolute error of its last digit (many clip it to [2u, 1 - 2u])."""
-    Y = _one_hot(z, y, targets)
-    value = -(Y * _log_softmax(z, -1)).sum(axis=-1)
-    p = _softmax(_values(z), -1)
-    return with_noise(value, (_values(Y) * 2.0 / np.maximum(p, np.finfo(np.float64).tiny)).sum(axis=-1))
-
-
-def _cross_entropy_slope(z: Array, y: Array, targets: str) -> Array:
-    Y = _one_hot(z, y, targets)
-    return _softmax(z, -1) * Y.sum(axis=-1, keepdims=True) - Y
-
-
-LOSSES: dict[str, Row] = {
-    "sse": Loss(lambda a, y: (a - y) * (a - y), lambda a, y: 2.0 * (a - y)),
-    "mse": Loss(lambda a, y: (a - y) * (a - y), lambda a, y: 2.0 * (a - y)),
-    "mae": Loss(lambda a, y: abs(a - y), _sign),
-    "huber": Loss(_huber, _huber_slope),
-    "bce_with_logits": Loss(_bce, lambda z, y: special.expit(z) - y),
-    "softmax_cross_entropy": Loss(_cross_entropy, _cross_entropy_slope, per_sample=True),
-    "cotangent": Loss(lambda a, c: c * a, lambda a, c: c),
-}
-
-
-def losses(model: Constants | None) -> dict[str, Row]:
-    """Loss rows, with the error model of a framework or of none."""
-    if model is None:
-        return dict(LOSSES)
-    return {**LOSSES, **{name: _noisy_loss(LOSSES[name], constant, model) for name, constant in LOSS_ERROR.items()}}
-
-
-def _noisy_loss(row: Row, constant: LossConstant, model: Constants) -> Row:
-    if not isinstance(row, Loss):
-        raise TypeError(f"a loss constant needs the row of a loss, not {row}")
-
-    def da(a: Array, y: Array, **attributes: Any) -> Array:
-        size = getattr(constant, model) * (float(attributes["delta"]) if constant.by_delta else 1.0)
-        return with_noise(row.da(a, y, **attributes), size, a) if size else row.da(a, y, **attributes)
-
-    return replace(row, da=da)
-
-
 def rows(model: Constants | None = None) -> dict[str, Row]:
     """All rows of an error model: None for the textbook, "torch" or "jax" for a framework."""
-    return {**activations(model), **dense.ROWS, **merge.ROWS, **losses(model)}
+    table = activations(model)
+    return {
+        **table,
+        **dense.ROWS,
+        **convolution.ROWS,
+        **pooling.ROWS,
+        **moves.ROWS,
+        **vectors.rows(table),
+        **recurrent.rows(table),
+        **attention.ROWS,
+        **normalisation.rows(model),
+        **selection.ROWS,
+        **merge.ROWS,
+        **losses(model),
+    }
 
 
 ROWS: dict[Constants | None, dict[str, Row]] = {model: rows(model) for model in (None, "torch", "jax")}
 ROWS_WITH_DEVIATIONS: dict[Constants, dict[str, Row]] = {
     "torch": with_deviations("torch"),
     "jax": with_deviations("jax"),
-}
-
-
-def _sound_bce(z: Array, y: Array) -> Array:
-    return np.maximum(z, 0.0) - z * y + np.log(1.0 + np.exp(-abs(z)))
-
-
-def _sound_cross_entropy(z: Array, y: Array, targets: str) -> Array:
-    return -(_one_hot(z, y, targets) * _shifted_log_softmax(z, -1)).sum(axis=-1)
-
-
-# The losses as the sound forward computes them, without what others may lose in p: for its own differences.
-SOUND_LOSSES: dict[str, Row] = {
-    "bce_with_logits": Loss(_sound_bce, lambda z, y: special.expit(z) - y),
-    "softmax_cross_entropy": Loss(_sound_cross_entropy, _cross_entropy_slope, per_sample=True),
 }

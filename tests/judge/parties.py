@@ -36,13 +36,16 @@ def with_entry(value: float, *, point: int = 0, name: str = "0.weight", loss: An
     return gradients(loss=loss, weight=arrays["0.weight"], x=arrays["x"])
 
 
-def bound(size: float = BOUND, *, loss: float = BOUND, parted: bool = False, signal: float = 0.0) -> Bound:
+def bound(
+    size: float = BOUND, *, loss: float = BOUND, parted: bool = False, overflown: bool = False, signal: float = 0.0
+) -> Bound:
     shapes = gradients(loss=np.full(2, loss), weight=np.full((2, 2, 2), size), x=np.full((2, 2), size))
     return Bound(
         gradients=shapes,
         held=shapes,
         centre=gradients(),
         parted=np.full(2, parted),
+        overflown=np.full(2, overflown),
         near={},
         loss_spread=np.full(2, loss / 16.0),
         signal=np.full(2, signal),

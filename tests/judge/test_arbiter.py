@@ -27,6 +27,7 @@ class Row:
     status: Status
     odd: int = NOBODY
     parted: bool = False
+    overflown: bool = True
     centre: float | None = None
     dtype: str = "float64"
 
@@ -44,16 +45,21 @@ ROWS = {
     "infinity of the subject":              Row(inf, (1.0, 1e-16), (1.0, 1.0), DISAGREE, ALONE),
     "a witness that was not asked":         Row(1.0, (1.0, 1e-16), ((9.0, inf), 1.0), AGREE),
     "a wide subject":                       Row((1.0, 1e-2), (1.0, 0.0), (1.0, 1.0), Status.UNINFORMATIVE),
-    "a wide subject, at a kink":            Row((1.0, 1e-2), (1.0, 0.0), (1.0, 1.0), Status.UNDECIDABLE, parted=True),
+    "a wide subject, near a kink":          Row((1.0, 1e-2), (1.0, 0.0), (1.0, 1.0), Status.UNINFORMATIVE, parted=True),
     # A hull of one-sided derivatives: [0, 1].
     "inside the hull":                      Row(0.3, (0.5, 0.5), (0.0, 1.0), Status.UNDECIDABLE, parted=True),
     "at the end of the hull":               Row(0.0, (0.5, 0.5), (0.0, 1.0), Status.UNDECIDABLE, parted=True),
+    "rounding is as wide as the hull":      Row((0.3, 0.5), (0.5, 0.5), (0.0, 1.0), Status.UNINFORMATIVE, parted=True),
     "outside the hull":                     Row(1.1, (0.5, 0.5), (0.0, 1.0), DISAGREE, ALONE, parted=True),
     "a witness outside the hull":           Row(1.0, (0.5, 0.5), (0.0, -0.1), ORACLE, JAX, parted=True),
     # Overflow.
     "the truth is beyond float32":          Row(inf, (1e39, 1e20), (1e39, 1e39), Status.OVERFLOW, dtype="float32"),
     "the truth is beyond float64":          Row(inf, (inf, 0.0), (inf, inf), Status.OVERFLOW),
     "something on the way overflows":       Row((inf, inf), (1.0, 0.0), (1.0, 1.0), Status.OVERFLOW),
+    "without a bound, nothing overflows":   Row((1.0, inf), (1.0, 0.0), (1.0, 1.0), Status.UNINFORMATIVE,
+                                                overflown=False),
+    "a truth beyond it overflows":          Row((inf, inf), (1e39, 0.0), (1e39, 1e39), Status.OVERFLOW, overflown=False,
+                                                dtype="float32"),
     # The tolerance itself.
     "the spread is around something else":  Row(1.0, (1.0, 1e-16), (1.0, 1.0), ORACLE, TOLERANCE, centre=1.1),
     "a void bound accuses nobody":          Row(1.1, (1.0, 1e-16), (1.0, 1.0), ORACLE, TOLERANCE, centre=1.1),
@@ -62,13 +68,13 @@ ROWS = {
 # fmt: on
 
 
-def party(name: str, said: Said, dtype: str = "float64") -> Party:
+def party(name: str, said: Said, dtype: str = "float64", *, overflown: bool = True) -> Party:
     value, bound = said if isinstance(said, tuple) else (said, BOUND)
-    return Party(name, np.array([[value]], dtype), np.array([[bound]]))
+    return Party(name, np.array([[value]], dtype), np.array([[bound]]), overflown=np.array([overflown]))
 
 
 def settled(row: Row) -> TensorJudgement:
-    subject = party("subject", row.subject, row.dtype)
+    subject = party("subject", row.subject, row.dtype, overflown=row.overflown)
     witnesses = tuple(party(n, s) for n, s in zip(("ball", "torch", "jax"), (row.proof, *row.others), strict=True))
     around = {"parted": np.array([row.parted]), "point_scale": np.array([1.0])}
     centre = None if row.centre is None else Centre(np.array([[row.centre]]), np.array([[BOUND]]))

@@ -6,10 +6,10 @@ import pickle
 from dataclasses import replace
 
 import pytest
-from judge.parties import LOSS, TRUTH, Scene, bound, gradients, with_entry, witness
+from judge.parties import CASE, LOSS, TRUTH, Scene, bound, gradients, with_entry, witness
 
 from crosscheck.judge.compare import Status
-from crosscheck.judge.verdict import broke, with_own_forward
+from crosscheck.judge.verdict import broke, judge, with_own_forward
 from crosscheck.spec.errors import ContractBroken
 from crosscheck.spec.result import Gradients, Verdict
 
@@ -58,6 +58,10 @@ SCENES: dict[str, tuple[Scene, Verdict, str | None]] = {
                                                                                     V.BROKE_CONTRACT, None),
 
     "all at kinks":            (Scene(gradients(), bound=bound(0.5, parted=True)),  V.UNDECIDABLE, None),
+    "NaN after overflow":      (Scene(with_entry(NAN), bound=bound(overflown=True)), V.AGREES, None),
+    "infinity after overflow": (Scene(with_entry(INF), bound=bound(overflown=True)), V.AGREES, None),
+    "loss after overflow":     (Scene(gradients(loss=[3.0, INF]), bound=bound(overflown=True)), V.AGREES, None),
+    "number after overflow":   (Scene(with_entry(1.5), bound=bound(overflown=True)), V.DISAGREES, "subject"),
     "all beyond the range":    (Scene(gradients(), bound=bound(INF, loss=INF)),     V.UNDECIDABLE, None),
     "NaN beyond the range":    (Scene(with_entry(NAN), bound=bound(INF, loss=INF)), V.UNDECIDABLE, None),
     "all too wide":            (Scene(gradients(), bound=bound(0.5)),               V.UNDECIDABLE, None),
@@ -77,6 +81,21 @@ def test_the_verdict_and_who_is_named(name: str) -> None:
     found = scene.judged()
     assert found.verdict is verdict
     assert found.odd_one_out == odd
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_what_is_not_finite_is_overflow_only_where_something_overflows(value: float) -> None:
+    found = Scene(with_entry(value), bound=bound(overflown=True)).judged()
+    assert found.count(Status.OVERFLOW) == 1
+    assert found.count(Status.AGREE) == found.tensors["0.weight"].status.size + found.tensors["x"].status.size - 1
+    assert Scene(with_entry(value), bound=bound()).judged().count(Status.DISAGREE) == 1
+
+
+def test_a_witness_that_overflows_on_the_way_is_not_odd() -> None:
+    scene = Scene(gradients(), {"torch": witness(with_entry(NAN)), "jax": witness()})
+    assert scene.judged().verdict is Verdict.ORACLE_DISAGREES
+    bounds = {"subject": bound(), "torch": bound(overflown=True), "jax": bound()}
+    assert judge(CASE, scene.subject, scene.witnesses, bounds).verdict is Verdict.AGREES
 
 
 def test_every_verdict_is_in_the_table() -> None:

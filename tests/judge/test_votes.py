@@ -27,6 +27,8 @@ class Row:
     odd: int = NOBODY
     parted: bool = False
     scale: float = 1.0
+    within: float | None = None  # the subject's bound on one side of every branch, where it is another
+    overflown: bool = True  # whether something on the way overflows
     deviating: float | None = None  # how wide witness a's bound is where its known deviation is allowed for
 
 
@@ -64,9 +66,11 @@ VOTES = {
     "the same infinity":                      Row(inf, (inf, inf), AGREE),
     "opposite infinities":                    Row(inf, (-inf, -inf), DISAGREE, SUBJECT),
     "beyond the range of the subject":        Row((inf, inf), (1e300, 1e300), Status.OVERFLOW),
+    "without a bound, and nothing overflows": Row((1.0, inf), (1.0, 1.0), Status.UNINFORMATIVE, overflown=False),
     # Nothing, or too little, could have been seen.
     "the bound is a hundredth":               Row((1.0, 1e-2), (1.0, 1.0), Status.UNINFORMATIVE),
-    "the bound is a hundredth, at a kink":    Row((1.0, 1e-2), (1.0, 1.0), Status.UNDECIDABLE, parted=True),
+    "so far apart are the sides of a kink":   Row((1.0, 1e-2), (1.0, 1.0), Status.UNDECIDABLE, within=0.0, parted=True),
+    "so wide it is on each side":             Row((1.0, 1e-2), (1.0, 1.0), Status.UNINFORMATIVE, parted=True),
     "a kink elsewhere in the point":          Row(1.0, (1.0, 1.0), AGREE, parted=True),
     "wide, and still too far":                Row((1.0, 1e-2), (2.0, 2.0), DISAGREE, SUBJECT),
     "wide, at a kink, and still too far":     Row((1.0, 1e-2), (2.0, 2.0), DISAGREE, SUBJECT, parted=True),
@@ -87,16 +91,17 @@ VOTES = {
 # fmt: on
 
 
-def party(name: str, said: Said) -> Party:
+def party(name: str, said: Said, within: float | None = None, *, overflown: bool = True) -> Party:
     value, bound = said if isinstance(said, tuple) else (said, BOUND)
-    return Party(name, np.array([[value]]), np.array([[bound]]))
+    held = None if within is None else np.array([[within]])
+    return Party(name, np.array([[value]]), np.array([[bound]]), within_branch=held, overflown=np.array([overflown]))
 
 
 def judged(row: Row) -> TensorJudgement:
     witnesses = tuple(party(n, s) for n, s in zip("abcd", row.witnesses, strict=False))
     return compare(
         "w",
-        party("subject", row.subject),
+        party("subject", row.subject, row.within, overflown=row.overflown),
         witnesses,
         parted=np.array([row.parted]),
         point_scale=np.array([row.scale]),

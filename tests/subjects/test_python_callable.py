@@ -13,6 +13,7 @@ import pytest
 from builders import case_of
 
 from crosscheck.spec import OPS, Architecture, Case, ContractBroken, HasLoss, Point, Subject, parse
+from crosscheck.spec.protocols import HasAnswer
 from crosscheck.subjects.builtin import Builtin
 from crosscheck.subjects.python_callable import PythonCallable
 
@@ -50,6 +51,40 @@ def test_it_is_a_subject_with_a_loss_of_its_own() -> None:
     named = PythonCallable(partial(right), supports=["dense", "sse"])
     assert (named.name, named.supports) == ("partial", {"dense", "sse"})
     assert PythonCallable(right, name="mine").name == "mine"
+
+
+def test_its_answer_can_be_read_though_it_breaks_the_contract() -> None:
+    """It changes what it was given, has no gradient of the bias, and the weight's in float32."""
+    calls = 0
+
+    def careless(architecture: Architecture, point: Point) -> tuple[Any, dict[str, Any]]:
+        nonlocal calls
+        calls += 1
+        loss, gradients = right(architecture, point)
+        point.inputs["x"] *= 2
+        return loss, {"0.weight": gradients["0.weight"].astype("float32"), "x": gradients["x"]}
+
+    subject = PythonCallable(careless)
+    assert isinstance(subject, HasAnswer)
+    assert not isinstance(Builtin(), HasAnswer)
+    asked = case()
+    found = subject.answer(asked, 1)
+    assert calls == 1
+    loss, gradients = right(ARCHITECTURE, asked.point(1))
+    assert found.loss.tolist() == [loss]
+    assert list(found.by_param) == ["0.weight"]
+    assert found.by_param["0.weight"].dtype == np.float32
+    np.testing.assert_array_equal(found.by_param["0.weight"], gradients["0.weight"][np.newaxis].astype("float32"))
+    np.testing.assert_array_equal(found.by_input["x"], gradients["x"][np.newaxis])
+
+
+def test_where_it_raises_there_is_no_answer_to_read() -> None:
+    def broken(_architecture: Architecture, _point: Point) -> Any:
+        raise ValueError("no such layer")
+
+    with pytest.raises(ContractBroken, match="subject raised ValueError: no such layer at point 2") as caught:
+        PythonCallable(broken).answer(case(), 2)
+    assert caught.value.rule == "raised"
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,9 +27,18 @@ def named(value: object) -> str:
     return value.label if isinstance(value, Recipe) else str(value)
 
 
-def case_of(recipe: Recipe, outputs: int, *, dtype: str = "float64", points: int = 1, **sizes: Any) -> Case:
+def case_of(
+    recipe: Recipe,
+    outputs: int,
+    *,
+    dtype: str = "float64",
+    points: int = 1,
+    weighted: bool = False,
+    l2: float = 0.0,
+    **sizes: Any,
+) -> Case:
     asked = {"batch": 3, "inputs": 2, "hidden": (5, 5), "activation": "tanh"} | sizes
-    architecture = recipe.architecture(outputs=outputs, **asked)
+    architecture = recipe.architecture(outputs=outputs, weighted=weighted, l2=l2, **asked)
     rng = np.random.default_rng(8349)
 
     def draw(*shape: int) -> Any:
@@ -40,9 +50,11 @@ def case_of(recipe: Recipe, outputs: int, *, dtype: str = "float64", points: int
         "float": lambda: draw(*architecture.target_shape),
         "binary": lambda: rng.integers(0, 2, shape).astype(dtype),
         "classes": lambda: rng.integers(0, outputs, shape),
+        "counts": lambda: rng.integers(0, 4, shape).astype(dtype),
     }[recipe.target_kind]()
     params = {k: draw(*s) for k, s in architecture.param_shapes.items()}
-    return Case(architecture, params, {"x": draw(*architecture.inputs[0].shape)}, targets, dtype)
+    weights = rng.integers(1, 4, (points, asked["batch"])).astype(dtype) if weighted else None
+    return Case(architecture, params, {"x": draw(*architecture.inputs[0].shape)}, targets, dtype, weights=weights)
 
 
 def differences_of_its_own_loss(case: Case, key: str) -> Any:
@@ -52,13 +64,13 @@ def differences_of_its_own_loss(case: Case, key: str) -> Any:
     every = case.take([0] * len(moves))
     params = dict(every.params)
     params[key] = params[key] + moves.reshape(params[key].shape)
-    up, down = np.split(SklearnMLP().loss(Case(case.architecture, params, every.inputs, every.targets)), 2)
+    up, down = np.split(SklearnMLP().loss(replace(every, params=params)), 2)
     return ((up - down) / (2 * STEP)).reshape(case.params[key].shape)
 
 
 def factor(recipe: Recipe, outputs: int) -> int:
     """scikit-learn issue 8349: the mean over outputs is in the loss, and not in its gradient."""
-    return outputs if recipe.estimator == "MLPRegressor" else 1
+    return outputs if recipe.out_activation == "identity" else 1
 
 
 def test_it_is_a_subject_with_a_loss_of_its_own() -> None:
@@ -81,6 +93,30 @@ def test_its_gradient_is_a_whole_multiple_of_the_derivative_of_its_loss(
     assert max(np.abs(r).max() for r in right.values()) > 1e3 * CRUDE
     for key, gradient in found.items():
         assert np.abs(gradient - factor(recipe, outputs) * right[key]).max() < CRUDE
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.5])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("recipe", "outputs"), EVERY, ids=named)
+def test_weights_of_samples_and_alpha_are_in_loss_and_gradient(
+    recipe: Recipe, outputs: int, weighted: bool, l2: float
+) -> None:
+    """alpha is the one share of the regressor of several outputs that is right."""
+    case = case_of(recipe, outputs, points=3, batch=5, weighted=weighted, l2=l2)
+    asked, found = torch_autograd.gradients(case, "float64"), SklearnMLP().gradients(case)
+    np.testing.assert_allclose(found.loss, asked.loss, rtol=1e-13)
+    for key, gradient in found.by_param.items():
+        penalty = l2 * case.params[key] if "weight" in key else 0.0
+        expected = factor(recipe, outputs) * (asked.by_param[key] - penalty) + penalty
+        np.testing.assert_allclose(gradient, expected, rtol=1e-11, atol=1e-13)
+
+
+def test_negative_counts_are_refused() -> None:
+    case = case_of(RECIPES[5], 1)
+    with pytest.raises(UsageError) as caught:
+        SklearnMLP().gradients(replace(case, targets=np.full_like(case.targets, -1.0)))
+    rule = "but MLPRegressor, poisson, takes none below 0"
+    assert str(caught.value) == f"subject sklearn-mlp: the targets hold -1.0, {rule}"
 
 
 @pytest.mark.parametrize("outputs", [2, 3, 5])
@@ -128,11 +164,13 @@ def test_names_of_params_and_inputs_are_free() -> None:
 
 
 def test_a_recipe_writes_the_architecture() -> None:
-    regressor, _, _, _, classifier = RECIPES
+    regressor, _, _, _, classifier, poisson = RECIPES
     found = regressor.architecture(batch=3, inputs=2, hidden=(5, 3), activation="tanh", outputs=1)
     assert str(found) == "x[3,2] -> dense(5) -> tanh -> dense(3) -> tanh -> dense(1) -> mse(scale=0.5)"
     found = classifier.architecture(batch=1, inputs=2, hidden=(5,), activation="relu", outputs=4)
     assert str(found) == "x[1,2] -> dense(5) -> relu -> dense(4) -> softmax_cross_entropy(reduction=mean)"
+    found = poisson.architecture(batch=1, inputs=2, hidden=(), activation="relu", outputs=2, weighted=True, l2=0.5)
+    assert str(found) == "x[1,2] -> dense(2) -> poisson_nll(reduction=batch_mean, weighted=true, l2=0.5)"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +197,8 @@ COMPUTED = (
     "a bias, one of identity, tanh, sigmoid, relu after every hidden one, and the loss one of: mse(scale=0.5) "
     "(MLPRegressor, one output); mse(scale=0.5) (MLPRegressor, several outputs); bce_with_logits(reduction=mean) "
     "(MLPClassifier, two classes); bce_with_logits(reduction=batch_mean) (MLPClassifier, multilabel); "
-    "softmax_cross_entropy(reduction=mean) (MLPClassifier, three or more classes)"
+    "softmax_cross_entropy(reduction=mean) (MLPClassifier, three or more classes); poisson_nll(reduction=batch_mean) "
+    "(MLPRegressor, poisson); each with weighted or l2 too"
 )
 
 

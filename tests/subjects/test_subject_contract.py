@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crosscheck.spec import Case, ContractBroken, Gradients, parse
-from crosscheck.subjects.contract import checked_point
+from crosscheck.subjects.contract import checked_point, readable_point
 
 TEXT = "x[3,4] -> dense(8) -> tanh -> dense(2) -> sse"
 SHAPES = {"0.weight": (8, 4), "0.bias": (8,), "2.weight": (2, 8), "2.bias": (2,)}
@@ -193,3 +193,37 @@ def test_a_breach_crosses_to_another_process() -> None:
     found = breach((1.0, good() | {"2.weight": np.ones((8, 2))}))
     copy = pickle.loads(pickle.dumps(found))
     assert (str(copy), copy.rule, copy.point, copy.tensor) == (str(found), "shape", 1, "2.weight")
+
+
+# What can be read of an answer that breaks the contract.
+
+
+def test_gradients_that_are_missing_or_of_another_dtype_do_not_hide_the_others() -> None:
+    given = without("0.bias") | {"2.bias": np.ones(2, np.float32), "W": np.ones(3), "x": np.ones((3, 4))}
+    found = readable_point((1.5, given), case_of(), 1)
+    assert found.loss == 1.5
+    assert list(found.params) == ["0.weight", "2.weight", "2.bias"]
+    assert list(found.inputs) == ["x"]
+    assert found.params["2.bias"].dtype == np.float32
+
+
+# fmt: off
+UNREADABLE = [  # the answer, the rule that it breaks
+    (None,                                             "type"),
+    ((1.0, [1.0]),                                     "type"),
+    ((1.0, good() | {"0.bias": [1.0] * 8}),            "type"),
+    ((None, good()),                                   "loss"),
+    ((1.0, good() | {"0.bias": np.ones(2)}),           "shape"),
+    ((1.0, good() | {"0.bias": np.ones(8, int)}),      "dtype"),
+    ((1.0, good() | {"0.bias": np.ones(8, complex)}),  "dtype"),
+    ((1.0, {"W": np.ones(3)}),                         "keys"),
+    ((1.0, {}),                                        "keys"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("answer", "rule"), UNREADABLE)
+def test_what_cannot_be_read_is_refused_by_its_rule(answer: object, rule: str) -> None:
+    with pytest.raises(ContractBroken) as caught:
+        readable_point(answer, case_of(), 1)
+    assert (caught.value.rule, caught.value.point) == (rule, 1)

@@ -12,6 +12,7 @@ from crosscheck.oracles import jax_grad, torch_autograd
 from crosscheck.spec import OPS, Case, ContractBroken, Gap, HasLoss, Subject, parse
 from crosscheck.spec.dtypes import DTYPES, dtype_named
 from crosscheck.spec.errors import OracleCrashed, OracleUnavailable
+from crosscheck.spec.protocols import HasNodes
 from crosscheck.spec.result import Gradients
 from crosscheck.subjects import frameworks
 from crosscheck.subjects.frameworks import Framework
@@ -55,13 +56,30 @@ def test_it_answers_in_the_dtype_of_the_case(
         assert gradient.tobytes() == asked[key].tobytes()
 
 
+@BOTH
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_it_has_the_gradients_of_nodes_in_that_dtype_too(
+    made: Callable[[], Framework], name: str, witness: Callable[..., Gradients], dtype: str
+) -> None:
+    subject = made()
+    assert isinstance(subject, HasNodes)
+    found, plain = subject.node_gradients(case(dtype)), subject.gradients(case(dtype))
+    asked = witness(case(dtype), dtype, by_node=True)
+    assert plain.by_node == {}
+    assert {i: (a.shape, a.dtype.name) for i, a in found.by_node.items()} == {
+        i: ((2, *shape), dtype) for i, shape in enumerate(case(dtype).architecture.node_shapes)
+    }
+    assert all(a.tobytes() == asked.by_node[i].tobytes() for i, a in found.by_node.items())
+    assert all(a.tobytes() == plain[key].tobytes() for key, a in found.tensors())
+
+
 def test_ops_with_a_gap_are_not_claimed() -> None:
     subject = Framework("torch", torch_autograd.gradients, [Gap("mish", "torch", "not there")])
     assert subject.supports == frozenset(OPS) - {"mish"}
 
 
 def test_what_it_raises_is_a_breach_of_the_subject() -> None:
-    def crashing(_case: Case, _dtype: str) -> Gradients:
+    def crashing(_case: Case, _dtype: str, *, by_node: bool) -> Gradients:
         try:
             raise RuntimeError("no kernel image")
         except RuntimeError as error:

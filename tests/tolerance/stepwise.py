@@ -83,7 +83,9 @@ def gradients(case: Case, rows: Rows) -> Mapping[str, np.ndarray]:
     targets = array(case.targets) if architecture.target_dtype == "float" else case.targets[np.newaxis]
     with np.errstate(all="ignore"):
         params, inputs = ({k: array(v) for k, v in group.items()} for group in (case.params, case.inputs))
-        tape = network.forward(architecture, params, inputs, targets, rows)
+        weights = None if case.weights is None else array(case.weights)
+        indices = {i.name: case.inputs[i.name][np.newaxis] for i in architecture.inputs if i.dtype != "float"}
+        tape = network.forward(architecture, params, inputs, targets, rows, weights=weights, indices=indices)
         by_param, by_link = network.backward(tape, rows)
     found = by_param | {item.name: by_link[-i - 1] for i, item in enumerate(architecture.inputs) if -i - 1 in by_link}
     shapes = dict(architecture.param_shapes) | {i.name: i.shape for i in architecture.inputs} | {"loss": ()}

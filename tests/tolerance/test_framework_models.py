@@ -113,6 +113,37 @@ def test_what_deviates_twice_adds_up_as_it_does_in_torch() -> None:
     assert (off <= allowed).all(), f"{(off / allowed).max():.2g} times what is allowed"
 
 
+CELU = np.array([-6.0, -3.0, -1.0, -0.3, -1e-9, 0.0, 0.5])
+
+
+def test_torch_divides_by_alpha_in_single_precision_in_the_derivative_of_celu() -> None:
+    """g' is α i exp(z i) with i = 1 / float32(α): at α = 0.3 up to 3.6e-7 of g' off at z = -3."""
+    case = elementwise("celu", CELU.tolist(), "(alpha=0.3)")
+    ((known, points),) = deviations_met(case, ["torch", "jax"])
+    assert (known.witness, known.op, points.tolist()) == ("torch", "celu", [True])
+    own = network.gradients(case)["x"][0]
+    off = np.abs(torch_slope(case) - own)
+    expected = np.abs(known.slope(CELU, {"alpha": 0.3}))
+    np.testing.assert_allclose(off, expected, rtol=1e-6, atol=1e-15)
+    assert (off[CELU <= 0] / own[CELU <= 0]).max() == pytest.approx(7.55e-7, rel=0.01)
+    assert (off <= deviating_bounds(case, [known])["torch"].gradients["x"][0]).all()
+    judgement = check(case, Builtin(), Witnesses((TorchAutograd(),)))
+    assert (judgement.verdict, judgement.odd_one_out) == (Verdict.ORACLE_DISAGREES, "torch")
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5, 0.75])
+def test_an_alpha_that_is_a_float32_is_no_deviation_of_celu(alpha: float) -> None:
+    case = elementwise("celu", CELU.tolist(), f"(alpha={alpha})")
+    assert deviations_met(case, ["torch"]) == ()
+    assert check(case, Builtin(), Witnesses((TorchAutograd(),))).verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize(("x", "met"), [([[0.0, 0.0], [1.0, 0.0]], [True]), ([[0.0, 1.0], [1.0, 0.0]], [])])
+def test_jax_is_known_for_a_norm_of_zeros_alone(x: list[list[float]], met: list[bool]) -> None:
+    case = with_arrays(case_of("x[2,2] -> norm -> cotangent", points=1), inputs={"x": np.array([x])})
+    assert [bool(points[0]) for _, points in deviations_met(case, ["jax"])] == met
+
+
 @pytest.mark.parametrize("op", OUTSIDE)
 def test_outside_its_region_a_deviation_is_not_met(op: str) -> None:
     case = elementwise(op, OUTSIDE[op])
@@ -134,6 +165,21 @@ def test_only_the_witnesses_asked_and_only_the_points_concerned() -> None:
     assert deviations_met(case, []) == ()
 
 
+def test_a_deviation_is_met_in_its_own_dtypes_and_by_operations_like_it() -> None:
+    """Witnesses compute in float64, whatever the case is in; a subject does not."""
+    softplus = case_of("x[1] -> softplus -> cotangent", points=1)
+    for dtype in ("float64", "float32", "float16"):
+        case = with_arrays(softplus, inputs={"x": np.array([[30.0]])}).astype(dtype)
+        assert [k.op for k, _ in deviations_met(case, ["torch"])] == ["softplus"]
+        assert [k.op for k, _ in deviations_met(case, [], "torch")] == ["softplus"] * (dtype == "float64")
+        assert deviations_met(case, [], None) == ()
+    for attribute, dtype, met in (("tanh", "float16", 1), ("tanh", "float32", 0), ("none", "float16", 0)):
+        gelu = case_of(f"x[1] -> gelu(approximate={attribute}) -> cotangent", points=1)
+        case = with_arrays(gelu, inputs={"x": np.array([[-160.0]])}).astype(dtype)
+        assert len(deviations_met(case, [], "jax")) == met
+        assert deviations_met(case, ["jax"]) == ()
+
+
 @pytest.mark.parametrize("op", INSIDE)
 def test_a_case_in_the_region_is_held_against_torch_and_not_the_subject(op: str) -> None:
     judgement = check(elementwise(op, INSIDE[op]), Builtin(), Witnesses((TorchAutograd(),)))
@@ -149,7 +195,7 @@ def test_each_deviation_says_where_how_large_and_how_it_was_measured(known: Know
     told = known.about
     assert (told.witness, told.op) == (known.witness, known.op)
     assert all((told.where, told.size, told.source))
-    z = np.linspace(-50.0, 50.0, 2001)
+    z = np.concatenate([np.linspace(-50.0, 50.0, 2001), [-200.0, 200.0]])
     assert known.region(z).any()
     assert not known.region(z).all()
     assert not known.slope(z, {})[~known.region(z) & (np.abs(z) != 3.0)].any(), "a deviation outside its own region"

@@ -1,0 +1,37 @@
+"""The plain rows of attention: right formulas that lose the most.
+
+p is exp(s - logsumexp s), as FlashAttention (Dao et al. 2022) makes it anew on the way back: what the logarithm has
+lost of its last digits is lost of every p. Its mean of dp is Σ_e d_e out_e, a sum of other terms than the dp are, so
+that where they cancel nothing cancels with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from crosscheck.backprop import attention
+from crosscheck.backprop.rows import Array, Row
+
+
+def _weights(s: Array, seen: Any) -> Array:
+    """0 for what is hidden, and where all is."""
+    if seen is None:
+        return np.exp(s - _log_sum(s, s.max(axis=-1, keepdims=True)))
+    some = np.any(seen, axis=-1, keepdims=True)
+    top = np.where(some, np.where(seen, s, -np.inf).max(axis=-1, keepdims=True), 0.0)
+    # What is hidden is put so low that nothing of it is left; where all is, any finite numbers will do.
+    shown = np.where(seen, s, np.where(some, top - 1e6, 0.0))
+    return np.where(seen, np.exp(shown - _log_sum(shown, top)), 0.0)
+
+
+def _log_sum(s: Array, top: Array) -> Array:
+    return top + np.log(np.exp(s - top).sum(axis=-1, keepdims=True))
+
+
+def _pulled_back(p: Array, dp: Array, d: Array, out: Array) -> Array:
+    return p * dp - p * (d * out).sum(axis=-1, keepdims=True)
+
+
+ROWS: dict[str, Row] = dict(attention.rows(attention.Softmax(_weights, _pulled_back)))

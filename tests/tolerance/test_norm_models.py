@@ -1,0 +1,118 @@
+"""The bounds of norms on inputs with a large mean: right formulas are within them, what loses digits is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import case_of, with_arrays
+
+from crosscheck.backprop import network
+from crosscheck.backprop.normalisation import TWO_PASSES, Formulas, Groups, by_channel, by_group, by_last_axes, norm
+from crosscheck.checking import Witnesses, check
+from crosscheck.oracles.ball import Ball
+from crosscheck.spec import Case, Subject, Verdict
+from crosscheck.subjects import frameworks
+from crosscheck.subjects.builtin import Builtin
+from crosscheck.tolerance.bounds import bound
+
+TEXTS = {
+    "batch_norm": "x[5,3,2] -> batch_norm -> tanh -> cotangent",
+    "layer_norm": "x[5,6] -> layer_norm -> tanh -> cotangent",
+    "group_norm": "x[3,4,3] -> group_norm(2) -> tanh -> cotangent",
+}
+BY = {"batch_norm": by_channel, "layer_norm": by_last_axes, "group_norm": by_group}
+
+
+def around(middle: float, text: str, dtype: str = "float64", points: int = 8) -> Case:
+    case = case_of(text, seed=3, points=points, dtype=dtype)
+    return with_arrays(case, inputs={"x": case.inputs["x"] + case.inputs["x"].dtype.type(middle)})
+
+
+def mean(a: Any, groups: Groups) -> Any:
+    return a.mean(axis=groups.axes, keepdims=True)
+
+
+def sigma(a: Any, groups: Groups, eps: float) -> Any:
+    return np.sqrt(mean(np.square(a - mean(a, groups)), groups) + a.dtype.type(eps))
+
+
+def x_of(a: Any, groups: Groups, eps: float) -> Any:
+    return (a - mean(a, groups)) / sigma(a, groups, eps)
+
+
+def short(g: Any, a: Any, groups: Groups, eps: float) -> Any:
+    x = x_of(a, groups, eps)
+    return (g - mean(g, groups) - x * mean(g * x, groups)) / sigma(a, groups, eps)
+
+
+def three_terms(g: Any, a: Any, groups: Groups, eps: float) -> Any:
+    """Ioffe and Szegedy 2015, section 3."""
+    d, s = a - mean(a, groups), sigma(a, groups, eps)
+    dv = mean(g * d, groups) * -0.5 / s**3
+    return g / s - mean(g / s, groups) + dv * 2.0 * (d - mean(d, groups))
+
+
+def by_squares(a: Any, groups: Groups, eps: float) -> Any:
+    """With E[a²] - E[a]² for the variance."""
+    variance = np.maximum(mean(a * a, groups) - mean(a, groups) ** 2, 0.0)
+    return (a - mean(a, groups)) / np.sqrt(variance + eps)
+
+
+def written(op: str, formulas: Formulas) -> Builtin:
+    return Builtin({**network.ROWS, op: norm(BY[op], formulas)})
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("middle", [0.0, 30.0, 1e4])
+@pytest.mark.parametrize("op", TEXTS)
+def test_right_formulas_are_not_accused(op: str, middle: float, dtype: str) -> None:
+    case = around(middle, TEXTS[op], dtype)
+    subjects: tuple[Subject, ...] = (
+        written(op, Formulas(x_of, short, x_of)),
+        written(op, Formulas(x_of, three_terms, x_of)),
+        frameworks.torch(),
+        frameworks.jax(),
+        Builtin(),
+    )
+    for subject in subjects:
+        found = check(case, subject, Witnesses((Ball(),)))
+        assert found.verdict in (Verdict.AGREES, Verdict.UNDECIDABLE), f"{subject.name}, {op}, {dtype}"
+    if middle == 0.0 or dtype == "float64":
+        assert check(case, Builtin(), Witnesses((Ball(),))).verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize("op", TEXTS)
+def test_a_variance_of_squares_is_told_what_it_loses(op: str) -> None:
+    case = around(1e4, TEXTS[op])
+    subject = written(op, replace(TWO_PASSES, x=by_squares))
+    assert check(case, subject, Witnesses((Ball(),))).verdict is not Verdict.AGREES
+
+
+# fmt: off
+LOSING = [
+    ("x[5,2,5] -> layer_norm -> dense(2) -> cotangent",      "sparse",     33, 1e3),
+    ("x[3,2,3,3] -> group_norm(1) -> dense(2) -> cotangent", "saturating", 23, 1e5),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "family", "seed", "middle"), LOSING)
+def test_the_model_of_pytorch_is_needed(text: str, family: str, seed: int, middle: float) -> None:
+    """Its backward is made of sums of g a and of g: by the textbook's σ it would be accused."""
+    case = case_of(text, family=family, seed=seed, points=8)
+    case = with_arrays(case, inputs={"x": case.inputs["x"] + middle})
+    truth = Ball().certify(case, points=range(case.n_points)).reference.gradients.by_input["x"]
+    error = np.abs(frameworks.torch().gradients(case).by_input["x"] - truth)
+    assert (error > bound(case, "float64").gradients.by_input["x"]).any()
+    assert (error <= bound(case, "float64", "torch").gradients.by_input["x"] / 2.0).all()
+
+
+def test_the_bound_grows_with_the_mean_as_its_digits_are_lost() -> None:
+    sizes = [
+        np.median(bound(around(m, TEXTS["layer_norm"]), "float64").gradients.by_input["x"]) for m in (0.0, 1e3, 1e6)
+    ]
+    assert 100.0 < sizes[1] / sizes[0] < 1e5
+    assert 300.0 < sizes[2] / sizes[1] < 3000.0
