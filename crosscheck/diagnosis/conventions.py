@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from crosscheck.checking import Witnesses, held_to_contract
+from crosscheck.checking import Witnesses
 from crosscheck.spec.architecture import Architecture, Input, Loss, Node
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken, CrosscheckError
@@ -19,16 +19,23 @@ from crosscheck.spec.ops import OPS
 from crosscheck.spec.protocols import Subject
 from crosscheck.spec.record import Convention, number
 from crosscheck.spec.result import Gradients
+from crosscheck.subjects.held import held_to_contract
 
 
 def at_kinks(names: Iterable[str], witnesses: Witnesses, subject: Subject | None) -> tuple[Convention, ...]:
-    """The conventions of all parties for these ops, at their default attributes; nothing without an arbiter."""
-    return tuple(found for name in names for found in _of(OPS[name], witnesses, subject))
+    """The conventions of all parties for these ops, at their default attributes; nothing without an arbiter.
+
+    Nor of layers, whose kinks lie where their parameters put them.
+    """
+    alone = (OPS[name] for name in names if OPS[name].kind != "layer")
+    return tuple(found for op in alone for found in _of(op, witnesses, subject))
 
 
 def _of(op: Op, witnesses: Witnesses, subject: Subject | None) -> Iterator[Convention]:
     arbiter = witnesses.arbiter
     attributes = op.complete({}, op.name)
+    if op.kind == "loss" and op.places_of not in ("a - y", "y a"):
+        return  # no single number is on its kink
     for place in op.kinks(attributes):
         case = _alone(op, place)
         if arbiter is None or arbiter.gaps(case.architecture):
@@ -63,7 +70,7 @@ def _alone(op: Op, place: float) -> Case:
     x = np.array([[place]])
     if op.kind == "loss":
         architecture = Architecture((Input("x", (1,)),), (), Loss(op.name, {}, (-1,)))
-        return Case(architecture, {}, {"x": x}, x - place)
+        return Case(architecture, {}, {"x": x}, x - place if op.places_of == "a - y" else np.ones((1, 1)))
     node = Node(op.name, {}, (-1,), {})
     architecture = Architecture((Input("x", (1,)),), (node,), Loss("cotangent", {}, (0,)))
     return Case(architecture, {}, {"x": x}, np.ones((1, 1)))

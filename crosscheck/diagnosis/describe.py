@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from crosscheck.judge.compare import Status, TensorJudgement
-from crosscheck.judge.verdict import Judgement
+from crosscheck.judge.verdict import Contradiction, Judgement
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.record import EntryRecord, number
 from crosscheck.spec.result import Floats, Verdict
@@ -42,6 +42,17 @@ def culprit(architecture: Architecture, judgement: Judgement) -> Culprit:
     if judgement.contract is not None and judgement.contract.tensor is not None:
         return _owner(architecture, judgement.contract.tensor)
     return Culprit(None, None, None)
+
+
+def of_the_backward(judgement: Judgement) -> Judgement:
+    """What a judgement says of the backward alone.
+
+    Beside a loss that is another than the one asked for, and no multiple of it, the witnesses' gradients are of
+    another function: only differences of the subject's own loss say which of its gradients is wrong.
+    """
+    forward = judgement.forward
+    apart = forward is not None and forward.disagrees and forward.ratio is None
+    return replace(judgement, tensors={}) if apart else judgement
 
 
 def _owner(architecture: Architecture, tensor: str) -> Culprit:
@@ -182,6 +193,8 @@ def message(judgement: Judgement, where: Culprit, *, backward: bool = False) -> 
         return str(judgement.contract)
     if judgement.forward is not None and judgement.forward.disagrees and not backward:
         return judgement.forward.message or "the losses differ"
+    if judgement.contradictions:
+        return contradiction(judgement.contradictions[0])
     place = f"the gradient of {where.tensor}" if where.tensor else "the loss"
     if _only_own(judgement, where.tensor):
         return f"{place} is not the derivative of the subject's own loss: the backward does not match its forward"
@@ -201,6 +214,18 @@ def message(judgement: Judgement, where: Culprit, *, backward: bool = False) -> 
     if judgement.odd_one_out == "subject":
         return f"{place} differs from witnesses that agree with each other"
     return f"{place} differs from a witness; who is right is open"
+
+
+def contradiction(found: Contradiction) -> str:
+    """What two entries take for the slope at a kink."""
+    taken = " and ".join(f"{s.slope:.6g} in {s.tensor}[{','.join(map(str, s.index))}]" for s in found.strands)
+    node = "" if found.node < 0 else f", node {found.node}"
+    index = ",".join(map(str, found.element))
+    return (
+        f"exactly at a kink, {found.op} at {found.at:g} ({'output - target' if found.node < 0 else 'input'}[{index}]"
+        f"{node}), the slope taken is {taken}: each lies between the one-sided derivatives, but no one slope explains "
+        "both"
+    )
 
 
 def _only_own(judgement: Judgement, tensor: str | None) -> bool:
