@@ -21,8 +21,10 @@ from crosscheck.spec.errors import ContractBroken, OracleCrashed
 from crosscheck.spec.protocols import Subject
 from crosscheck.spec.record import Finding
 from crosscheck.spec.result import DeviationMet, Verdict
+from crosscheck.store.combinations import Held
 from crosscheck.store.tally import Tally
 from crosscheck.strategies.by_index import NotAgain, Source, size
+from crosscheck.tolerance import memory
 
 FAILING = (Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES, Verdict.DISAGREES, Verdict.ORACLE_DISAGREES)
 # Distinct causes that are shrunk and shown; a subject that is wrong everywhere has no more to say.
@@ -51,6 +53,7 @@ class Kind:
         if judgement.verdict not in FAILING:
             return ()
         rule = judgement.contract.rule if judgement.contract is not None else None
+        rule = ONE_SLOPE if judgement.contradictions else rule
         odd = judgement.odd_one_out if judgement.verdict is Verdict.ORACLE_DISAGREES else None
         kinds = [cls(judgement.verdict, odd, rule)]
         if judgement.verdict is Verdict.FORWARD_DISAGREES and _backward_is_wrong_too(judgement):
@@ -58,6 +61,8 @@ class Kind:
         return tuple(kinds)
 
 
+# The rule that entries break which no one slope at a kink explains.
+ONE_SLOPE = "one slope"
 # A failure that is none when it is asked again.
 WAVERS = Kind(Verdict.BROKE_CONTRACT, None, "nondeterministic")
 
@@ -109,9 +114,13 @@ def hunt(
     witnesses: Witnesses,
     limits: Limits,
     progress: Callable[[int, Hunt], None] = lambda _done, _hunt: None,
+    held: Held | None = None,
 ) -> Hunt:
-    """Check the cases 0, 1, 2 … of the source. An interrupt ends the hunt and keeps what was found."""
-    result = Hunt()
+    """Check the cases 0, 1, 2 … of the source. An interrupt ends the hunt and keeps what was found.
+
+    `held` counts which combinations the cases hold.
+    """
+    result = Hunt(Tally(held=held))
     start = time.monotonic()
     try:
         for index in range(limits.examples):
@@ -245,17 +254,28 @@ def _signature(case: Case) -> frozenset[str]:
 
 
 def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnesses) -> Case:
-    """The smallest case of the same kind, with the one point that shows it where one suffices."""
+    """The smallest case of the same kind, with the one point that shows it where one suffices.
 
-    def alike(case: Case) -> bool:
-        return failure.kind in Kind.of(check(case, subject, _needed(case, failure.kind, witnesses)))
+    A point away from kinks is preferred: at one neither the hull nor a Taylor slope says much.
+    """
 
-    case = source.shrink(failure.index, alike, SHRINK_EVALUATIONS)
+    def judged(case: Case) -> Judgement | None:
+        found = check(case, subject, _needed(case, failure.kind, witnesses))
+        return found if failure.kind in Kind.of(found) else None
+
+    first = _drawn(source, failure.index)
+    most = memory.evaluations(first.architecture, first.n_points, SHRINK_EVALUATIONS)
+    case = source.shrink(failure.index, lambda case: judged(case) is not None, most)
+    at_a_kink = None
     for point in range(case.n_points if case.n_points > 1 else 0):
         alone = case.take([point])
-        if alike(alone):
+        found = judged(alone)
+        if found is None:
+            continue
+        if found.certified is None or not found.certified.hull.any():
             return alone
-    return case
+        at_a_kink = at_a_kink or alone
+    return at_a_kink or case
 
 
 def _needed(case: Case, kind: Kind, witnesses: Witnesses) -> Witnesses:
@@ -287,13 +307,12 @@ def _shown(cause: Cause, source: Source, subject: Subject, witnesses: Witnesses)
 def _region(
     cause: Cause, source: Source, judgement: Judgement, subject: Subject, witnesses: Witnesses
 ) -> Iterable[str]:
-    """Where a framework is off, over the smallest case and the first few others."""
-    witness = judgement.verdict is Verdict.ORACLE_DISAGREES
-    accused = judgement.odd_one_out if witness else subject.name
-    if accused is None or cause.kind.verdict is Verdict.BROKE_CONTRACT:
+    """Where a framework is off, over the smallest case and the first few others; NaN is off too."""
+    witness = judgement.odd_one_out if judgement.verdict is Verdict.ORACLE_DISAGREES else None
+    if cause.kind.verdict is Verdict.BROKE_CONTRACT and cause.kind.rule != "nan":
         return
     others = (_drawn(source, f.index) for f in cause.failures[:CASES_FOR_REGION])
-    said = region.sentence((cause.smallest, *others), accused, subject, witnesses, sorted(_signature(cause.smallest)))
+    said = region.sentence((cause.smallest, *others), witness, subject, witnesses, sorted(_signature(cause.smallest)))
     if said:
         yield said
 
@@ -317,11 +336,14 @@ def describe_finding(
     """The finding that a judgement makes, without file names."""
     kind = failures[0].kind
     backward = kind.verdict is Verdict.DISAGREES
+    if backward:
+        judgement = describe.of_the_backward(judgement)
     where = describe.culprit(case.architecture, judgement)
     if kind.verdict is Verdict.FORWARD_DISAGREES:
         where = describe.Culprit(None, None, case.architecture.loss.op)
     # A wrong forward and a wrong backward may have one smallest case: two findings, two names.
     identity = case.key[:6] + ("b" if backward and judgement.verdict is not kind.verdict else "")
+    slopes = slope.of_failure(case, judgement, subject, witnesses, where.tensor, kind.verdict)
     return Finding(
         id=identity,
         verdict=kind.verdict.name,
@@ -340,7 +362,9 @@ def describe_finding(
         diagnosis=(*_diagnosis(judgement, failures), *describe.extent(judgement)) if backward else (),
         terms=(),
         deviation=_deviation(judgement, subject),
-        taylor=slope.of_failure(case, judgement, subject, witnesses, where.tensor),
+        taylor=slopes.taylor,
+        own_taylor=slopes.own,
+        no_taylor=slopes.missing,
         case_file=None,
         worst_case_file=None,
         worst_architecture=None,
@@ -360,6 +384,9 @@ def _loss_message(case: Case, failures: list[Failure]) -> str | None:
 
 
 def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
+    if judgement.contradictions:
+        yield describe.contradiction(judgement.contradictions[0])
+        return
     with_ratio = [f for f in failures if f.ratio is not None]
     if not with_ratio:
         return

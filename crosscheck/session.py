@@ -18,20 +18,27 @@ import numpy as np
 from hypothesis import strategies as st
 
 from crosscheck import __version__, gate
-from crosscheck.checking import DIFFERENCES, Certify, Witnesses
+from crosscheck.checking import DIFFERENCED_ENTRIES, DIFFERENCES, Certify, Witnesses
 from crosscheck.diagnosis import conventions
 from crosscheck.search import Hunt, Limits, Shown, findings, hunt
+from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import OracleUnavailable, UsageError
 from crosscheck.spec.notation import template
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.protocols import Oracle, Subject
-from crosscheck.spec.record import SCHEMA, Certification, Convention, Exit, Finding, Measured, Run, RunFile
+from crosscheck.spec.record import SCHEMA, Certification, Convention, Coverage, Exit, Finding, Measured, Run, RunFile
 from crosscheck.store import runs
+from crosscheck.store.combinations import Held
+from crosscheck.strategies import covering, edges
+from crosscheck.strategies.architectures import Menu
 from crosscheck.strategies.by_index import Source
 from crosscheck.strategies.cases import POINTS, cases, cases_of
-from crosscheck.strategies.space import Space
+from crosscheck.strategies.planning import Planner
+from crosscheck.strategies.space import PALETTE, Space
+from crosscheck.strategies.values import FAMILIES
+from crosscheck.tolerance import memory
 
 ORACLES = ("ball", "torch", "jax", DIFFERENCES)
 PROFILES = {"quick": 100, "ci": 400, "nightly": 20_000}
@@ -142,7 +149,7 @@ def call_witnesses(asked: tuple[str, ...] | None, framework: str | None, certify
             except OracleUnavailable as missing:
                 if asked is not None:
                     raise
-                warnings.append(f"oracle {name} is missing: {missing}")
+                warnings.append(f"oracle {name} is missing: {missing.reason}")
     differences = asked is None or DIFFERENCES in asked
     if not oracles and not differences:
         raise UsageError("--oracles names no oracle; name at least one of " + ", ".join(ORACLES))
@@ -157,16 +164,28 @@ def strategy(settings: Settings) -> tuple[st.SearchStrategy[Case], tuple[str, ..
     if settings.architecture is not None:
         if settings.ops is not None:
             raise UsageError("--architecture and --ops exclude each other: a fixed network has fixed operations")
-        fixed = template(settings.architecture)
-        ops = fixed.fill([1] * fixed.stars).ops
-        _check_supported(settings.subject, ops)
-        return cases_of(fixed, dtypes=settings.dtypes, points=settings.points), ops
+        largest = _largest(settings.architecture)
+        _check_supported(settings.subject, largest.ops)
+        memory.refuse_what_does_not_fit(largest)
+        points = memory.points_of_a_case(largest, settings.points)
+        return cases_of(template(settings.architecture), dtypes=settings.dtypes, points=points), largest.ops
     if settings.subject.name == "sklearn-mlp":
         return _sklearn_cases(settings)
-    wanted = [op for op in OPS if op in settings.subject.supports] if settings.ops is None else settings.ops
-    space = Space.of(wanted)
+    space = _space(settings)
     _check_supported(settings.subject, space.ops)
     return cases(space, dtypes=settings.dtypes, points=settings.points), space.ops
+
+
+def _space(settings: Settings) -> Space:
+    """What networks are drawn from; weights of samples and penalties where the subject says that it knows them."""
+    wanted = [op for op in OPS if op in settings.subject.supports] if settings.ops is None else settings.ops
+    return Space.of(wanted, weighs=getattr(settings.subject, "weighs", False))
+
+
+def _largest(text: str) -> Architecture:
+    """The one network, its drawn sizes as large as they may be."""
+    fixed = template(text)
+    return fixed.fill([max(PALETTE)] * fixed.stars)
 
 
 def _sklearn_cases(settings: Settings) -> tuple[st.SearchStrategy[Case], tuple[str, ...]]:
@@ -191,12 +210,18 @@ def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = No
     clock = time.perf_counter()
     drawn, ops = strategy(settings)
     called = call_witnesses(settings.oracles, settings.subject.error_model, settings.certify)
-    source = Source(drawn, settings.seed)
+    planned = _planned(settings)
+    source = Source(drawn, settings.seed, planned, free=planned is not None)
+    held = None if planned is None else Held(planned.grid)
     # Whatever floating-point policy the subject's module has set, overflow here is a matter for the judge.
     with np.errstate(all="ignore"):
-        result = hunt(source, settings.subject, called.witnesses, settings.limits, progress or (lambda _n, _h: None))
+        result = hunt(
+            source, settings.subject, called.witnesses, settings.limits, progress or (lambda _n, _h: None), held
+        )
         shown, unexplained = _explained(result, source, settings, called)
-    run = _run(settings, called, result, ops, [s.finding for s in shown], unexplained)
+    legal = frozenset() if planned is None else edges.legal(planned.menu)
+    coverage = result.tally.coverage(ops, legal)
+    run = _run(settings, called, result, coverage, [s.finding for s in shown], unexplained)
     measured = Measured(
         started=started.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - clock,
@@ -205,6 +230,13 @@ def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = No
         environment=environment(),
     )
     return Outcome(RunFile(run=run, measured=measured), shown)
+
+
+def _planned(settings: Settings) -> covering.Array | None:
+    """The systematic phase of a run that draws its networks; None for a fixed one, and for scikit-learn's own."""
+    if settings.architecture is not None or settings.subject.name == "sklearn-mlp":
+        return None
+    return covering.Array(Planner(Menu(_space(settings)), settings.dtypes, tuple(FAMILIES), settings.points))
 
 
 def _explained(result: Hunt, source: Source, settings: Settings, called: Called) -> tuple[tuple[Shown, ...], int]:
@@ -220,7 +252,7 @@ def _explained(result: Hunt, source: Source, settings: Settings, called: Called)
 
 
 def _run(
-    settings: Settings, called: Called, result: Hunt, ops: Sequence[str], found: list[Finding], unexplained: int
+    settings: Settings, called: Called, result: Hunt, coverage: Coverage, found: list[Finding], unexplained: int
 ) -> Run:
     tally = result.tally
     entries = tally.entries()
@@ -245,7 +277,7 @@ def _run(
         agreement=tally.agreement(),
         findings=tuple(found),
         deviations=tally.known_deviations(),
-        coverage=tally.coverage(ops),
+        coverage=coverage,
         warnings=tuple(_warnings(settings, called, result, unexplained)),
         exit=gate.first_of(ending, INTERRUPTED) if result.interrupted else ending,
         certification=tally.certification(arbiter.name, settings.certify) if arbiter is not None else None,
@@ -267,8 +299,12 @@ def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int
         said.append(
             f"{unexplained} more failing cases belong to none of the causes shown; run again once these are mended"
         )
+    if settings.architecture is not None:
+        said += memory.told(_largest(settings.architecture), settings.points, DIFFERENCED_ENTRIES)
     arbiter = called.witnesses.arbiter
     if arbiter is not None:
+        for op, reason, n in result.tally.oracles([arbiter.name])[0].gaps:
+            said.append(f"{arbiter.name} left out in {n} network{'s' * (n != 1)}: {op}: {reason}")
         said += _of_the_proof(result.tally.certification(arbiter.name, settings.certify))
     for kind, n in sorted(result.tally.unclaimed_names.items()):
         said.append(f"the subject returned no gradient of {kind} in {n} case{'s' * (n != 1)}: it was not compared")

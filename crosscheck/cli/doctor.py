@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from crosscheck.spec.errors import CrosscheckError
 
 WORKS = "works"
 
@@ -28,7 +33,7 @@ def doctor(ctx: click.Context) -> None:
             said = _asked(make())
             working += said == WORKS
         except CrosscheckError as error:
-            said = f"missing: {error}"
+            said = _missing(error)
         click.echo(f"  {name:<14}{said}")
     click.echo(f"  {'differences':<14}works (float64, always there)")
     click.echo("subjects")
@@ -37,7 +42,7 @@ def doctor(ctx: click.Context) -> None:
             subject = make_subject()
             said = f"works, {len(subject.supports)} operations"
         except CrosscheckError as error:
-            said = f"missing: {error}"
+            said = _missing(error)
         click.echo(f"  {name:<14}{said}")
     click.echo("dtypes, on the CPU; oracles always answer in float64")
     for name in DTYPES:
@@ -50,6 +55,13 @@ def doctor(ctx: click.Context) -> None:
     if not working:
         click.echo("no framework can be asked: a run exits 5 unless --oracles differences is asked for")
         ctx.exit(5)
+
+
+def _missing(error: CrosscheckError) -> str:
+    """Why it does not work; the row has named it."""
+    from crosscheck.spec.errors import OracleUnavailable
+
+    return f"missing: {error.reason if isinstance(error, OracleUnavailable) else error}"
 
 
 def _asked(oracle: object) -> str:

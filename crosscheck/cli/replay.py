@@ -22,9 +22,10 @@ def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | No
 
     from crosscheck import session
     from crosscheck.checking import check
-    from crosscheck.diagnosis import describe
+    from crosscheck.diagnosis import describe, slope
     from crosscheck.gate import exit_for
     from crosscheck.report import replay as text
+    from crosscheck.search import FAILING
     from crosscheck.spec.case import Case
     from crosscheck.store.tally import Tally
     from crosscheck.subjects.named import subject_named
@@ -35,13 +36,16 @@ def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | No
     chosen = subject_named(name)
     asked = tuple(o.strip() for o in oracles.split(",")) if oracles else None
     called = session.call_witnesses(asked, chosen.error_model)
+    slopes = slope.Slopes()
     with np.errstate(all="ignore"):
         judgement = check(loaded, chosen, called.witnesses)
-    where = describe.culprit(loaded.architecture, judgement)
+        where = describe.culprit(loaded.architecture, judgement)
+        if judgement.verdict in FAILING:
+            slopes = slope.of_failure(loaded, judgement, chosen, called.witnesses, where.tensor, judgement.verdict)
     entries = describe.entries(judgement, where.tensor)
     failed = judgement.suspects or judgement.contract is not None
     message = describe.message(judgement, where) if failed else ""
-    click.echo(text.render(loaded, judgement, name, entries, message), nl=False)
+    click.echo(text.render(loaded, judgement, name, entries, message, slopes), nl=False)
     tally = Tally()
     tally.add(loaded, judgement)
     ending = exit_for(tally.verdicts, tally.entries(), only_differences_left=called.only_differences_left)

@@ -164,13 +164,17 @@ def _print(outcome: Outcome, page: str | None, folder: Path, options: dict[str, 
     import shutil
 
     from crosscheck.report import terminal
+    from crosscheck.report.write import broken_beside
 
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
     if options["quiet"]:
         click.echo(terminal.summary(outcome.run_file), nl=False)
     else:
-        text = terminal.render(outcome.run_file, width=width, color=color, report=page, folder=str(folder))
+        beside = broken_beside(folder) if page is not None else ()
+        text = terminal.render(
+            outcome.run_file, width=width, color=color, report=page, folder=str(folder), beside=beside
+        )
         click.echo(text, nl=False, color=color)
     if options["verbose"]:
         click.echo(terminal.details(outcome.run_file, width=width), nl=False)

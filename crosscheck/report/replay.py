@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from crosscheck.backprop import network
+from crosscheck.diagnosis.slope import Slopes
 from crosscheck.judge.compare import Status, TensorJudgement
 from crosscheck.judge.forward import in_words
 from crosscheck.judge.verdict import Judgement
-from crosscheck.report.sections import findings, words
+from crosscheck.report.sections import findings, taylor, words
 from crosscheck.spec.case import Case
 from crosscheck.spec.record import EntryRecord
-from crosscheck.spec.result import Array, Certified
+from crosscheck.spec.result import Array, Certified, Verdict
 
 STATES = {
     Status.AGREE: "agree",
@@ -24,17 +25,25 @@ STATES = {
     Status.ORACLE_DISAGREES: "an oracle disagrees",
     Status.NOT_COMPARED: "not compared",
 }
+NO_SLOPES = Slopes()
 # Numbers of one array that are printed; a larger one is summarised.
 MOST_NUMBERS = 12
 
 
-def render(case: Case, judgement: Judgement, subject: str, entries: tuple[EntryRecord, ...], message: str) -> str:
-    """The text of a replay, ending with a newline."""
-    return "\n".join(_lines(case, judgement, subject, entries, message)) + "\n"
+def render(
+    case: Case,
+    judgement: Judgement,
+    subject: str,
+    entries: tuple[EntryRecord, ...],
+    message: str,
+    slopes: Slopes = NO_SLOPES,
+) -> str:
+    """The text of a replay, ending with a newline. `slopes` are those of the failure, where it is one."""
+    return "\n".join(_lines(case, judgement, subject, entries, message, slopes)) + "\n"
 
 
 def _lines(
-    case: Case, judgement: Judgement, subject: str, entries: tuple[EntryRecord, ...], message: str
+    case: Case, judgement: Judgement, subject: str, entries: tuple[EntryRecord, ...], message: str, slopes: Slopes
 ) -> Iterator[str]:
     yield f"case {case.key[:6]} · {case.architecture}"
     points = f"{case.n_points} point{'s' if case.n_points > 1 else ''}"
@@ -57,8 +66,17 @@ def _lines(
         place = words.entry_name(entry.tensor, entry.index)
         off = f"off by {words.size(entry.error)}, bound {words.size(entry.bound)}"
         yield f"  {place} at point {entry.point}: {values}; {off}"
+    said = taylor.sentence(slopes.taylor, slopes.own, slopes.missing, _in_question(judgement))
+    if said:
+        yield f"  Taylor remainder: {said}"
     yield ""
     yield f"{judgement.verdict.name}" + (f": {message}" if message else "")
+
+
+def _in_question(judgement: Judgement) -> str | None:
+    """Whose gradient the slope is taken with, where it is not the subject's."""
+    witness = judgement.odd_one_out if judgement.verdict is Verdict.ORACLE_DISAGREES else None
+    return findings.VOID if witness == words.TOLERANCE else witness
 
 
 def _value(value: object) -> str:

@@ -5,20 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from crosscheck.report.layout import GAP, LABEL, colored, wrapped
-from crosscheck.report.sections import agreement, chain, findings, resolution, severity, taylor, truth, verdict, words
+from crosscheck.report.sections import (
+    agreement,
+    chain,
+    coverage,
+    findings,
+    resolution,
+    severity,
+    taylor,
+    truth,
+    verdict,
+    words,
+)
 from crosscheck.spec.record import EntryRecord, Finding, Run, RunFile
 
 DETAIL = 10  # the width of the titles of what is asked for besides
 
 
-def render(run_file: RunFile, *, width: int, color: bool, report: str | None = None, folder: str = "") -> str:
+def render(
+    run_file: RunFile,
+    *,
+    width: int,
+    color: bool,
+    report: str | None = None,
+    folder: str = "",
+    beside: Sequence[str] = (),
+) -> str:
     """The text of a run, lines of at most `width` letters where words allow, ending with a newline.
 
     `report` is the path of the report to name at the end, where one was written; `folder` is the run's, as seen
-    from the working directory, so that the names of its files can be copied.
+    from the working directory, so that the names of its files can be copied. `beside` is what a reader of the report
+    must be warned of that is no part of the run.
     """
     cleaned = words.cleaned(run_file)
-    lines = _lines(cleaned, report, words.printable(folder))
+    lines = _lines(cleaned, report, words.printable(folder), beside)
     text = "\n".join(wrapped(lines, width)) + "\n"
     return colored(text) if color else text
 
@@ -34,10 +54,10 @@ def details(run_file: RunFile, *, width: int) -> str:
     return "\n".join(wrapped(_details(cleaned), width)) + "\n"
 
 
-def _lines(run_file: RunFile, report: str | None, folder: str) -> Iterator[str]:
+def _lines(run_file: RunFile, report: str | None, folder: str, beside: Sequence[str]) -> Iterator[str]:
     run = run_file.run
     yield from _header(run)
-    yield from (f"  ! {warning}" for warning in verdict.warnings(run))
+    yield from (f"  ! {warning}" for warning in (*verdict.warnings(run), *map(words.printable, beside)))
     yield ""
     for finding in severity.worst_first(run):
         yield from _finding(finding, folder)
@@ -107,9 +127,8 @@ def _rows(finding: Finding, folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _slopes(finding: Finding) -> str:
-    if finding.taylor is None:
-        return ""
-    return f"{taylor.slopes(finding.taylor, findings.accused(finding))} (2 is right, 1 is wrong)"
+    said = taylor.sentence(finding.taylor, finding.own_taylor, finding.no_taylor, findings.in_question(finding))
+    return said if finding.taylor is None else f"{said} (2 is right, 1 is wrong)"
 
 
 def _sides(finding: Finding) -> str:
@@ -207,11 +226,14 @@ def _conventions(run: Run) -> Iterator[str]:
 
 def _not_compared(run: Run) -> Iterator[str]:
     entries, never = run.entries.not_compared, run.coverage.never_compared
+    unmet = coverage.kinks_never_met(run.coverage)
     if entries:
         yield f"  not compared: {words.count(entries, 'entry', 'entries')}: {resolution.MEANINGS['not_compared']}"
     if never:
         yield f"  never compared in this run: {', '.join(never)}"
-    if entries or never:
+    if unmet:
+        yield f"  kinks that no value stood on exactly: {unmet}"
+    if entries or never or unmet:
         yield ""
 
 
@@ -242,6 +264,8 @@ def _details(run_file: RunFile) -> Iterator[str]:
         ("settings", _pairs(run.settings)),
         *truth.text(run),
         ("verdicts", _pairs(run.verdicts)),
+        ("kinks", coverage.kinks(run.coverage)),
+        ("combined", coverage.combined(run.coverage)),
         ("seconds", _pairs(seconds)),
         ("versions", _pairs(measured.versions)),
     )

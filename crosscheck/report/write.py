@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from crosscheck.report import html
+from crosscheck.report.sections import beside
 from crosscheck.spec.atlas import FILE as ACCURACY
 from crosscheck.spec.atlas import AtlasFile
 from crosscheck.spec.errors import SpecError, UsageError
@@ -47,11 +48,21 @@ def write(run_file: RunFile, format_name: str, *, folder: Path, path: Path | Non
     return target
 
 
+def broken_beside(folder: Path) -> tuple[str, ...]:
+    """What stands beside the run of this folder and the page cannot show: a sentence each."""
+    accuracy, power = _beside(folder)
+    return beside.broken(accuracy_file=accuracy, power_file=power)
+
+
 def _page(run_file: RunFile, folder: Path, target: Path) -> bytes:
     """The page, with what stands beside the runs in the folder of reports."""
-    reports = Path(os.path.normpath(folder / ".."))
-    accuracy, power = _read(reports / ACCURACY, AtlasFile.load), _read(reports / POWER, PowerFile.load)
+    accuracy, power = _beside(folder)
     return html.render(run_file, folder=_seen(folder, target), accuracy=accuracy, power=power).encode()
+
+
+def _beside(folder: Path) -> tuple[AtlasFile | str | None, PowerFile | str | None]:
+    reports = Path(os.path.normpath(folder / ".."))
+    return _read(reports / ACCURACY, AtlasFile.load), _read(reports / POWER, PowerFile.load)
 
 
 def _read(path: Path, load: Callable[[Path], T]) -> T | str | None:

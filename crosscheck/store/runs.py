@@ -176,10 +176,11 @@ def _spelt_numbers(run: Run) -> Iterator[tuple[str, Number | None]]:
             yield f"{place}.error", entry.error
             yield f"{place}.bound", entry.bound
             yield from ((f"{place}.values.{party}", value) for party, value in entry.values.items())
-        if finding.taylor is not None:
-            place = f"findings[{i}].taylor"
-            yield from ((f"{place}.claimed_remainders", value) for value in finding.taylor.claimed_remainders)
-            yield from ((f"{place}.reference_remainders", value) for value in finding.taylor.reference_remainders)
+        for name, taylor in (("taylor", finding.taylor), ("own_taylor", finding.own_taylor)):
+            if taylor is not None:
+                place = f"findings[{i}].{name}"
+                yield from ((f"{place}.claimed_remainders", value) for value in taylor.claimed_remainders)
+                yield from ((f"{place}.reference_remainders", value) for value in taylor.reference_remainders)
 
 
 def _check_counts(entries: Entries, path: Path) -> None:

@@ -13,6 +13,7 @@ from crosscheck.judge.compare import Status, TensorJudgement, difference
 from crosscheck.judge.verdict import Judgement
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
+from crosscheck.spec.factors import full_roles
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.record import (
     Agreement,
@@ -20,11 +21,13 @@ from crosscheck.spec.record import (
     Coverage,
     Deviation,
     Entries,
+    KinkMet,
     OracleRecord,
     Resolution,
     number,
 )
 from crosscheck.spec.result import Array, DeviationMet, Floats
+from crosscheck.store.combinations import Edge, Held
 from crosscheck.tolerance.formats import FORMATS
 
 # Resolutions are counted in bins of a twentieth of a decade: the median is exact to 12 %.
@@ -94,6 +97,8 @@ class Tally:
     proofs: Counter[str] = field(default_factory=Counter)
     most_bits: int = 0
     kinks: set[str] = field(default_factory=set)
+    held: Held | None = None
+    places: dict[tuple[str, float | None], tuple[int, int]] = field(default_factory=dict)
 
     def add(self, case: Case, judgement: Judgement) -> None:
         """Count one judged case."""
@@ -106,8 +111,9 @@ class Tally:
         self.losses[case.architecture.loss.op] += 1
         self.depths[str(len(case.architecture.nodes))] += 1
         self.deviations.update(judgement.deviations)
+        kinds = {"an input" if name in case.inputs else "a parameter" for name in judgement.not_claimed}
+        self.unclaimed_names.update(kinds)
         for name in judgement.not_claimed:
-            self.unclaimed_names["an input" if name in case.inputs else "a parameter"] += 1
             shape = case.inputs[name] if name in case.inputs else case.params[name]
             self.not_claimed += int(shape.size)
         for tensor in judgement.tensors.values():
@@ -115,6 +121,11 @@ class Tally:
         self._witness_pairs(judgement)
         self._proof(judgement)
         self._coverage(case.architecture, judgement)
+        if self.held is not None and any(np.isin(t.status, INFORMATIVE).any() for t in judgement.tensors.values()):
+            self.held.add(case)
+        for place, (exactly, near) in judgement.kinks.items():
+            before = self.places.get(place, (0, 0))
+            self.places[place] = (before[0] + exactly, before[1] + near)
 
     def add_gap(self, witness: str, op: str, reason: str) -> None:
         self.gaps.setdefault(witness, Counter())[op, reason] += 1
@@ -174,7 +185,8 @@ class Tally:
             counts = self.roles.setdefault(node.op, Counter())
             for role, key in node.params.items():
                 counts[role] += informative.get(key, 0)
-            counts["input"] += sum(informative.get(name, 0) for name in before[i])
+            if "input" in _roles(node.op):
+                counts["input"] += sum(informative.get(name, 0) for name in before[i])
         last = before[len(architecture.nodes)]
         counts = self.roles.setdefault(architecture.loss.op, Counter())
         counts["input"] += sum(informative.get(name, 0) for name in last)
@@ -246,16 +258,24 @@ class Tally:
             for d, n in ordered
         )
 
-    def coverage(self, ops: Iterable[str]) -> Coverage:
-        """Coverage of these ops; what was never compared is named."""
+    def coverage(self, ops: Iterable[str], legal: frozenset[Edge] = frozenset()) -> Coverage:
+        """Coverage of these ops; what was never compared is named. `legal` are the edges that can be had."""
         roles = {op: dict.fromkeys(_roles(op), 0) | dict(self.roles.get(op, {})) for op in ops}
         return Coverage(
+            combinations=() if self.held is None else self.held.combinations(),
+            edges=None if self.held is None else self.held.edges_of(legal),
             roles=roles,
             losses=dict(sorted(self.losses.items())),
             families=dict(sorted(self.families.items())),
             dtypes=dict(sorted(self.dtypes.items())),
             depths=dict(sorted(self.depths.items(), key=lambda item: int(item[0]))),
             never_compared=tuple(f"{op}.{role}" for op, r in roles.items() for role, n in r.items() if not n),
+            kinks=tuple(
+                KinkMet(op=op, at=at, exactly=exactly, near=near)
+                for (op, at), (exactly, near) in sorted(
+                    self.places.items(), key=lambda item: (item[0][0], item[0][1] or 0)
+                )
+            ),
         )
 
 
@@ -288,8 +308,9 @@ def _resolution(bins: Mapping[int, int], dtype: str, party: str) -> Resolution:
 
 
 def _roles(op: str) -> tuple[str, ...]:
-    params = ("weight", "bias") if OPS[op].kind == "layer" else ()
-    return (*params, "input")
+    """The roles of an op's parameters, with every choice of its attributes that gives it some, and its input."""
+    # Whole numbers have no gradient.
+    return (*full_roles(OPS[op]), *(() if op == "embedding" else ("input",)))
 
 
 # The histogram's ends: float64 resolves no finer than the first, and from the last on nothing is seen.

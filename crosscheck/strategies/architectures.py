@@ -1,126 +1,115 @@
 """Random architectures: one list of whole layers, each an element with everything that belongs to it.
 
-The input width is carried, never drawn; what does not fit is mapped to the nearest legal choice, never
-filtered. A layer is: dense (where allowed), an activation, and perhaps a merge with an earlier output, which
-makes forks and branches; a dense layer may be an earlier one again, with the same weights.
+Shapes are carried, never drawn; what does not fit is mapped to the nearest legal choice, or brought into another
+shape by a node of its own, never filtered. A layer is: an op with parameters or further inputs, an activation, and
+perhaps a merge with an earlier output, which makes forks and branches; it may have the weights of an earlier one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import cycle, product
 from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from crosscheck.spec.architecture import Architecture, Input, Loss, Node
+from crosscheck.spec.architecture import Architecture, Input
 from crosscheck.spec.errors import SpecError
-from crosscheck.spec.op import Shape, Value
+from crosscheck.spec.op import Shape, Value, no_roles
 from crosscheck.spec.ops import OPS
+from crosscheck.strategies.building import PARTNERS, Build, Joint, LayerPlan, Variant
+from crosscheck.strategies.fitting import PREPARED, fits, standing_fault
 from crosscheck.strategies.space import Space
 
 T = TypeVar("T")
-# What the index of a partner may mean beside a place among the earlier outputs.
-PARTNERS = 5
-OF_ITSELF, OF_THREE = 3, 4
+# An op, and its variants: the drawn one first.
+Choice = tuple[str, tuple[Variant, ...]]
+# How often a dense layer stands among the layers that are drawn, and how often a layer has nothing around it.
+DENSE, NOTHING = 4, 2
+# How often a layer is an earlier one again.
+SHARED = 16
+# Heights and widths, or lengths, for ops that need more axes than were drawn.
+FURTHER_SIZES = ((2, 2), (1, 1), (3, 3), (2, 3), (3, 1), (5, 4), (1, 5))
 
 
-@dataclass(frozen=True)
-class LayerPlan:
-    """One drawn layer. `merge` and `partner` pick a merge and an earlier output by index, if any fits."""
+class Menu:
+    """What a space offers, as lists from which indices pick: the same for what is drawn and for what is planned."""
 
-    dense: dict[str, Value] | None
-    activation: tuple[str, dict[str, Value]] | None
-    merge: str | None
-    partner: int
-    share: bool
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._variants: dict[str, list[Variant]] = {}
+        self._ordered: dict[tuple[str, int], tuple[Variant, ...]] = {}
+        self.shapes = _input_shapes(space)
+        self.ops = _layer_ops(space)
+        self.most_variants = max((len(self.variants(op)) for op in self.ops if op is not None), default=1)
+        self.activations = self._activations()
+        self.joints = _joints(space)
+        self.losses = space.of_kind("loss")
+        self.loss_attributes = _loss_attributes(space)
 
+    def variants(self, op: str) -> list[Variant]:
+        """All legal attribute values of an op, those first in which the fewest are not the simplest."""
+        if op not in self._variants:
+            sizes = {a.name: self.space.sizes(op, a.name) for a in OPS[op].attributes if a.default is None}
+            every = [
+                {**dict(zip(sizes, chosen, strict=True)), **rest}
+                for rest in choices(self.space, op)
+                for chosen in product(*sizes.values())
+            ]
+            self._variants[op] = sorted(every, key=lambda variant: _distance(variant, every[0]))
+        return self._variants[op]
 
-@dataclass
-class _Build:
-    """An architecture under construction."""
+    def drawn(self, op: str, number: int) -> Choice:
+        """The op with variant `number`, and behind it all others, the nearest first."""
+        variants = self.variants(op)
+        number %= len(variants)
+        if (op, number) not in self._ordered:
+            chosen = variants[number]
+            self._ordered[op, number] = tuple(sorted(variants, key=lambda variant: _distance(variant, chosen)))
+        return op, self._ordered[op, number]
 
-    space: Space
-    inputs: list[Input]
-    nodes: list[Node] = field(default_factory=list)
-    shapes: list[Shape] = field(default_factory=list)
+    def _activations(self) -> list[Choice | None]:
+        named: list[list[Choice | None]] = [
+            [self.drawn(op, number) for number in range(len(self.variants(op)))]
+            for op in self.space.of_kind("activation")
+        ]
+        # A layer without an activation is drawn only where it does something else.
+        plain: list[list[Choice | None]] = [[None]] if self.space.of_kind("layer") or not named else []
+        return _levelled([*plain, *named])
 
-    def shape(self, link: int) -> Shape:
-        return self.shapes[link] if link >= 0 else self.inputs[-link - 1].shape
+    def plan(self, op: str | None, number: int, activation: Choice | None, joint: Joint) -> LayerPlan:
+        return LayerPlan(None if op is None else self.drawn(op, number), activation, joint)
 
-    def add(self, op: str, attributes: dict[str, Value], inputs: tuple[int, ...], params: dict[str, str]) -> int:
-        self.nodes.append(Node(op, attributes, inputs, params))
-        self.shapes.append(OPS[op].out_shape(attributes, tuple(self.shape(k) for k in inputs)))
-        return len(self.nodes) - 1
-
-    def layer(self, plan: LayerPlan, link: int) -> int:
-        if plan.dense is not None:
-            link = self.dense(plan.dense, link, share=plan.share)
-        if plan.activation is not None:
-            name, attributes = plan.activation
-            link = self.add(name, attributes, (link,), {})
-        if plan.merge is not None:
-            link = self._merge(plan.merge, plan.partner, link)
-        return link
-
-    def dense(self, attributes: dict[str, Value], link: int, *, share: bool) -> int:
-        """A dense layer; where it shares, the first earlier one of its input's width again, if there is one.
-
-        Its own width gives way: layers that agree in all sizes by chance are too rare to show a bug.
-        """
-        width = self.shape(link)[-1]
-        for node in self.nodes if share else ():
-            if node.op == "dense" and self.shape(node.inputs[0])[-1] == width:
-                return self.add("dense", dict(node.attributes), (link,), dict(node.params))
-        roles = OPS["dense"].params(attributes, (self.shape(link),))
-        return self.add("dense", attributes, (link,), {role: f"{len(self.nodes)}.{role}" for role in roles})
-
-    def _merge(self, name: str, partner: int, link: int) -> int:
-        """Merge with the earlier output that the index picks among those that fit; none fits: no merge.
-
-        OF_ITSELF merges an output with itself, OF_THREE merges three outputs.
-        """
-        earlier = [k for k in reversed([*range(-len(self.inputs), 0), *range(len(self.nodes))]) if k != link]
-        if partner == OF_ITSELF:
-            groups: list[tuple[int, ...]] = [(link, link)]
-        elif partner == OF_THREE:
-            groups = [(link, j, k) for j in earlier for k in [*earlier, link]]
-        else:
-            groups = [(link, k) for k in earlier]
-        fitting = [group for group in groups if self._fits(name, group)]
-        if not fitting:
-            return link
-        attributes: dict[str, Value] = {"axis": -1} if name == "concat" else {}
-        return self.add(name, attributes, fitting[partner % len(fitting)], {})
-
-    def _fits(self, name: str, group: tuple[int, ...]) -> bool:
-        shapes = [self.shape(k) for k in group]
-        if name == "concat":
-            rows = {shape[:-1] for shape in shapes}
-            return len(rows) == 1 and sum(shape[-1] for shape in shapes) in self.space.palette
-        return len(set(shapes)) == 1
+    def loss(self, op: str, drawn: Variant) -> tuple[str, Variant]:
+        """The loss with what it takes of the drawn attributes; what it does not take becomes the simplest it does."""
+        taken = {a.name: self.space.values(op, a.name) for a in OPS[op].attributes}
+        return op, {name: drawn[name] if drawn[name] in values else values[0] for name, values in taken.items()}
 
 
-def choices(space: Space, op: str) -> list[dict[str, Value]]:
-    """All legal attribute values of an op, simplest first, without a dense layer's `out`.
+def _distance(a: Variant, b: Variant) -> int:
+    return sum(a[name] != b[name] for name in a)
+
+
+def choices(space: Space, op: str) -> list[Variant]:
+    """All legal attribute values of an op, simplest first, without sizes that must be given, as a dense layer's `out`.
 
     Raises SpecError where those that the space fixes leave none.
     """
     names = [a.name for a in OPS[op].attributes if a.default is not None]
     every = [dict(zip(names, chosen, strict=True)) for chosen in product(*(space.values(op, n) for n in names))]
-    faults = [_fault(op, attributes) for attributes in every]
+    if not every:
+        raise SpecError(f"ops ({op}): strategies/space.py has no values to draw for one of {', '.join(names)}")
+    required = [a.name for a in OPS[op].attributes if a.default is None]
+    faults = [_least_fault(op, required, attributes) for attributes in every]
     if all(faults):
         raise SpecError(f"ops ({op}): {faults[0]}")
     return [attributes for attributes, fault in zip(every, faults, strict=True) if fault is None]
 
 
-def _fault(op: str, attributes: dict[str, Value]) -> SpecError | None:
-    """What the op's own rule says against these values together, asked on a shape that fits every op."""
-    try:
-        OPS[op].out_shape({"out": 1, **attributes}, ((1, 1),) * OPS[op].arity[0])
-    except SpecError as error:
-        return error
-    return None
+def _least_fault(op: str, required: Sequence[str], attributes: Variant) -> SpecError | None:
+    """What is wrong with these attributes whatever the sizes: two groups, for one, need two of everything."""
+    faults = [standing_fault(op, dict.fromkeys(required, size) | attributes) for size in (1, 2)]
+    return faults[0] if all(faults) else None
 
 
 def _levelled(groups: list[list[T]]) -> list[T]:
@@ -129,97 +118,130 @@ def _levelled(groups: list[list[T]]) -> list[T]:
     return [item for group in groups for item, _ in zip(cycle(group), range(longest), strict=False)]
 
 
-def _dense_choices(space: Space) -> list[dict[str, Value] | None]:
-    if "dense" not in space.ops:
+def _layer_ops(space: Space) -> list[str | None]:
+    """Ops with parameters or further inputs; where there are activations, now and then none."""
+    ops = list(space.of_kind("layer"))
+    if not ops:
         return [None]
-    widths: tuple[Value, ...] = space.palette
-    if "out" in space.fixed.get("dense", {}):
-        widths = (space.fixed["dense"]["out"],)
-    return [{"out": out, **rest} for out in widths for rest in choices(space, "dense")]
+    nothing: list[str | None] = [None] if space.of_kind("activation") else []
+    # What shrinks ends without one, if it can.
+    return nothing + ["dense"] * (DENSE * ("dense" in ops)) + [op for op in ops if op != "dense"]
 
 
-def _activation_choices(space: Space) -> list[tuple[str, dict[str, Value]] | None]:
-    named: list[list[tuple[str, dict[str, Value]] | None]] = [
-        [(op, attributes) for attributes in choices(space, op)] for op in space.of_kind("activation")
+def _joints(space: Space) -> list[Joint]:
+    """What stands around a layer; mostly nothing."""
+    merges = [
+        Joint(op, partner, axis=axis)
+        for partner in range(PARTNERS)
+        for op in space.of_kind("merge")
+        for axis in (_axes(space) if op == "concat" else (-1,))
     ]
-    # A layer without an activation is drawn only where it does something else.
-    plain: list[list[tuple[str, dict[str, Value]] | None]] = [[None]] if "dense" in space.ops or not named else []
-    return _levelled([*plain, *named])
+    layers = space.of_kind("layer")
+    if not layers and not space.of_kind("activation"):
+        return merges or [Joint()]
+    nothing = [Joint()] * max(NOTHING * len(merges), 4)
+    shared = [Joint(share=True)] * SHARED if any(OPS[op].roles is not no_roles for op in layers) else []
+    given = [Joint(extras=True)] * 4 if any(OPS[op].arity[1] > OPS[op].arity[0] for op in layers) else []
+    return [*nothing, *shared, *given, *merges]
 
 
-def _joints(space: Space) -> list[tuple[str | None, int, bool]]:
-    """What stands behind a layer: (merge, partner, whether its weights are shared); mostly nothing."""
-    merges = [(op, partner, False) for partner in range(PARTNERS) for op in space.of_kind("merge")]
-    if "dense" not in space.ops and not space.of_kind("activation"):
-        return [*merges] or [(None, 0, False)]
-    nothing: list[tuple[str | None, int, bool]] = [(None, 0, False)] * max(2 * len(merges), 4)
-    shared: list[tuple[str | None, int, bool]] = [(None, 0, True)] * 4 if "dense" in space.ops else []
-    return [*nothing, *shared, *merges]
+def _axes(space: Space) -> tuple[int, ...]:
+    return tuple(int(axis) for axis in space.values("concat", "axis"))
 
 
-def layers(space: Space) -> st.SearchStrategy[LayerPlan]:
-    """One whole layer in two choices: Hypothesis deletes what is as short as that from anywhere in a list."""
-    whole = [(dense, activation) for activation in _activation_choices(space) for dense in _dense_choices(space)]
+def layers(menu: Menu) -> st.SearchStrategy[LayerPlan]:
+    """One whole layer in four choices: Hypothesis deletes what is as short as that from anywhere in a list."""
     return st.builds(
-        lambda body, joint: LayerPlan(body[0], body[1], *joint),
-        st.sampled_from(whole),
-        st.sampled_from(_joints(space)),
+        menu.plan,
+        st.sampled_from(menu.ops),
+        st.integers(0, menu.most_variants - 1),
+        st.sampled_from(menu.activations),
+        st.sampled_from(menu.joints),
     )
 
 
-def losses(space: Space) -> st.SearchStrategy[tuple[str, dict[str, Value]]]:
-    """A loss with all its attributes, each a choice of its own, so that the loss shrinks and its reduction stays.
+def losses(menu: Menu) -> st.SearchStrategy[tuple[str, Variant]]:
+    """A loss with all its attributes, each a choice of its own, so that the loss shrinks and its reduction stays."""
+    names, offered = menu.loss_attributes.keys(), menu.loss_attributes.values()
+    drawn = st.tuples(*(st.sampled_from(values) for values in offered))
+    return st.builds(
+        lambda op, values: menu.loss(op, dict(zip(names, values, strict=True))), st.sampled_from(menu.losses), drawn
+    )
 
-    A value that the loss does not take becomes the simplest that it does.
-    """
+
+def _loss_attributes(space: Space) -> dict[str, list[Value]]:
+    """For every attribute of any loss the values it may take. Raises SpecError for a loss that cannot be reached."""
     ops = space.of_kind("loss")
-    names = dict.fromkeys(a.name for op in ops for a in OPS[op].attributes)
-    every = {
-        name: dict.fromkeys(v for op in ops if name in _names(op) for v in space.values(op, name)) for name in names
-    }
-
-    def fitted(op: str, drawn: dict[str, Value]) -> tuple[str, dict[str, Value]]:
-        taken = {name: space.values(op, name) for name in _names(op)}
-        return op, {name: drawn[name] if drawn[name] in values else values[0] for name, values in taken.items()}
-
-    drawn = st.fixed_dictionaries({name: st.sampled_from(list(values)) for name, values in every.items()})
-    return st.builds(fitted, st.sampled_from(ops), drawn)
+    if "bce" in ops and PREPARED["bce"] not in space.ops:
+        raise SpecError(f"ops (bce): it takes probabilities, so {PREPARED['bce']} must be among the ops")
+    every: dict[str, dict[Value, None]] = {}
+    for op in ops:
+        for attribute in OPS[op].attributes:
+            every.setdefault(attribute.name, {}).update(dict.fromkeys(space.values(op, attribute.name)))
+    return {name: _weighed(name, list(values)) for name, values in every.items()}
 
 
-def _names(op: str) -> list[str]:
-    return [attribute.name for attribute in OPS[op].attributes]
+def _weighed(name: str, values: list[Value]) -> list[Value]:
+    """Weights of samples and penalties are drawn now and then: with all of them the rest would seldom show."""
+    return values[:1] * 4 + values if name in ("weighted", "l1", "l2") else values
 
 
-def input_shapes(space: Space) -> st.SearchStrategy[Shape]:
-    """(rows, width) mostly; also (width,) and (2, rows, width); in one choice."""
+def _input_shapes(space: Space) -> list[Shape]:
+    """(rows, width) mostly; also (width,), (2, rows, width) and images."""
     sizes = space.palette
     matrices: list[Shape] = [(rows, width) for width in sizes for rows in sizes]
     vectors: list[Shape] = [(width,) for width in sizes]
     stacks: list[Shape] = [(2, rows, width) for width in sizes for rows in sizes]
-    return st.sampled_from(matrices * 4 + vectors * 2 + stacks)
+    images: list[Shape] = [(rows, width, 3, 2) for width in sizes for rows in sizes[:3]]
+    return matrices * 4 + vectors * 2 + stacks + images
 
 
 def architectures(space: Space) -> st.SearchStrategy[Architecture]:
     """Architectures of a space; every draw is valid."""
-    return st.builds(
-        lambda shape, plans, loss: _assemble(space, shape, plans, loss),
-        input_shapes(space),
-        st.lists(layers(space), min_size=1, max_size=space.most_layers),
-        losses(space),
-    )
+    return _from(Menu(space))
 
 
-def _assemble(space: Space, shape: Shape, plans: list[LayerPlan], loss: tuple[str, dict[str, Value]]) -> Architecture:
+@st.composite
+def _from(draw: st.DrawFn, menu: Menu) -> Architecture:
+    """In the order of `covering.Choices.flat`."""
+    shape, further = draw(st.sampled_from(menu.shapes)), draw(st.sampled_from(FURTHER_SIZES))
+    plans = draw(st.lists(layers(menu), min_size=1, max_size=menu.space.most_layers))
+    return assembled(menu, shape, further, plans, draw(losses(menu)))
+
+
+def assembled(
+    menu: Menu, shape: Shape, further: tuple[int, int], plans: Sequence[LayerPlan], loss: tuple[str, Variant]
+) -> Architecture:
+    """The plans one after the other on an input that fits the first, and the loss."""
     name, drawn = loss
-    if drawn.get("reduction") == "batch_mean" and len(shape) < 2:
-        # One sample has no batch to average over. The nearest legal choice: a batch of one where batch_mean is
-        # asked for, the sum where it was drawn.
-        if "reduction" in space.fixed.get(name, {}):
-            shape = (1, *shape)
-        else:
-            drawn = drawn | {"reduction": "sum"}
-    build = _Build(space, [Input("x", shape)])
+    variants = _loss_variants(menu.space, name, drawn)
+    # What was drawn gives way to what fits; what is fixed, as a mean over a batch, needs so many axes.
+    least_rank = next(r for r in range(5) if any(fits(name, variant, (2,) * r) for variant in variants))
+    while len(shape) < least_rank:
+        shape = (1, *shape)
+    first = next((plan.layer for plan in plans if plan.layer is not None), None)
+    build = Build(menu.space.ops, menu.space.palette, [_first_input(first, shape, further)], least_rank=least_rank)
     link = -1
     for plan in plans:
         link = build.layer(plan, link)
-    return Architecture(tuple(build.inputs), tuple(build.nodes), Loss(name, drawn, (link,)))
+    return build.finished(name, variants, link)
+
+
+def _first_input(layer: Choice | None, shape: Shape, further: tuple[int, int]) -> Input:
+    """An input that the first layer can take, as near to the drawn shape as can be."""
+    if layer is None:
+        return Input("x", shape)
+    op, variants = layer
+    rows, width = shape[0] if len(shape) > 1 else 1, shape[-1]
+    if op == "embedding":
+        return Input("ids", shape[:-1] if len(shape) > 1 else shape, "int64")
+    candidates = (shape, (rows, width), (rows, width, further[0]), (rows, width, *further))
+    fitting = (s for variant in variants for s in candidates if fits(op, variant, s))
+    return Input("x", next(fitting, shape))
+
+
+def _loss_variants(space: Space, op: str, drawn: Variant) -> list[Variant]:
+    """The drawn attributes, and behind them those without what needs samples."""
+    free = {name: space.values(op, name)[0] for name in ("weighted", "reduction") if name in drawn}
+    simpler = [drawn | {name: value} for name, value in free.items()]
+    return [drawn, *simpler, drawn | free]

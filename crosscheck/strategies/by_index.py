@@ -10,15 +10,17 @@ import hashlib
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.database import InMemoryExampleDatabase
+from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
 from hypothesis.errors import Flaky
+from hypothesis.internal.reflection import function_digest
 
 from crosscheck.spec.case import Case
-from crosscheck.strategies.values import FAMILIES
+from crosscheck.strategies.simpler import simpler
+from crosscheck.strategies.values import FAMILIES, make_case
 
 # About 25 bytes are used for the structure; a short buffer draws nothing.
 BUFFER = 4096
@@ -39,12 +41,31 @@ def buffer(seed: int, index: int) -> bytes:
     return hashlib.shake_128(f"crosscheck/{seed}/{index}".encode()).digest(BUFFER)
 
 
-class Source:
-    """Cases by index out of one strategy."""
+class Systematic(Protocol):
+    """Cases that come first, each as what the strategy would have had to draw for it; None beyond the last."""
 
-    def __init__(self, strategy: st.SearchStrategy[Case], seed: int) -> None:
+    def case(self, index: int, seed: int) -> Case | None: ...
+    def choices(self, index: int, seed: int) -> tuple[Any, ...] | None: ...
+
+
+class Source:
+    """Cases by index: the systematic ones, if there are any, and then random ones out of one strategy.
+
+    `free`: any network is one that might be drawn, so that a failing one may be made simpler.
+    """
+
+    def __init__(
+        self,
+        strategy: st.SearchStrategy[Case],
+        seed: int,
+        systematic: Systematic | None = None,
+        *,
+        free: bool = True,
+    ) -> None:
         self._seed = seed
         self._strategy = strategy
+        self._systematic = systematic
+        self._free = free
         self._drawn: list[Case] = []
 
         @settings(database=None, deadline=None, suppress_health_check=_CHECKS)
@@ -56,6 +77,8 @@ class Source:
 
     def case(self, index: int) -> Case | None:
         """Case `index`; None where the strategy refused the bytes, which it never should."""
+        if self._systematic is not None and (planned := self._systematic.case(index, self._seed)) is not None:
+            return planned
         self._drawn.clear()
         self._fuzz(buffer(self._seed, index))
         return self._drawn[0] if self._drawn else None
@@ -87,14 +110,43 @@ class Source:
                 best.append(case)
                 raise Same
 
-        with suppress(Same):
-            _handle(body).fuzz_one_input(buffer(self._seed, index))
-        if not best:
-            raise NotAgain(f"case {index} does not fail when it is asked again")
+        planned = self._systematic.choices(index, self._seed) if self._systematic is not None else None
+        if planned is not None:
+            # One choice too many: what replays to the last choice is taken for shrunk already.
+            database.save(function_digest(_handle(body).inner_test), choices_to_bytes((*planned, 0)))
+        else:
+            with suppress(Same):
+                _handle(body).fuzz_one_input(buffer(self._seed, index))
+            _confirm(best, index)
         # Flaky is what the shrinker says when the evaluations ran out before its last replay.
         with suppress(Same, Flaky):
             body()
-        return min(best, key=size)
+        _confirm(best, index)
+        smallest = min(best, key=size)
+        return _simplified(smallest, fails_alike, most) if self._free else smallest
+
+
+def _simplified(case: Case, fails_alike: Callable[[Case], bool], most: int) -> Case:
+    """The case with one node less after the other, and on a smaller input, as long as it fails alike."""
+    asked = 0
+    while True:
+        for architecture in simpler(case.architecture):
+            if asked >= most // 2:
+                return case
+            asked += 1
+            made = make_case(
+                architecture, family=case.family, seed=0, points=case.n_points, dtype=case.dtype, order=case.order
+            )
+            if fails_alike(made):
+                case = made
+                break
+        else:
+            return case
+
+
+def _confirm(failed: list[Case], index: int) -> None:
+    if not failed:
+        raise NotAgain(f"case {index} does not fail when it is asked again")
 
 
 def _handle(test: Any) -> Any:

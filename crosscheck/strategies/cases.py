@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from crosscheck.spec.architecture import Architecture
-from crosscheck.spec.case import Case
+from crosscheck.spec.case import ORDERS, Case
 from crosscheck.spec.notation import Template
 from crosscheck.strategies.architectures import architectures
 from crosscheck.strategies.space import PALETTE, Space
@@ -26,12 +26,13 @@ def numbers(
 ) -> st.SearchStrategy[Case]:
     """Cases of drawn architectures; a shrunk case has a readable family and seed 0."""
     return st.builds(
-        lambda architecture, dtype, family, seed: make_case(
-            architecture, family=family, seed=seed, points=points, dtype=dtype, targets=targets
+        lambda architecture, dtype, family, order, seed: make_case(
+            architecture, family=family, seed=seed, points=points, dtype=dtype, targets=targets, order=order
         ),
         drawn,
         st.sampled_from(tuple(dtypes)),
         st.sampled_from(tuple(families)),
+        st.sampled_from(ORDERS),
         st.integers(0, 2**32 - 1),
     )
 

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.dtypes import dtype_named
-from crosscheck.spec.op import Shape
+from crosscheck.spec.op import Shape, Slot
+from crosscheck.strategies import kinks
+from crosscheck.strategies.kinks import Numbers
+from crosscheck.strategies.targets import targets as drawn_targets
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 
@@ -111,7 +114,14 @@ MILD = ("dyadic", "integers", "initialised", "normal", "small", "repeated")
 
 
 def make_case(
-    architecture: Architecture, *, family: str, seed: int, points: int, dtype: str = "float64", targets: str = "any"
+    architecture: Architecture,
+    *,
+    family: str,
+    seed: int,
+    points: int,
+    dtype: str = "float64",
+    targets: str = "any",
+    order: str = "C",
 ) -> Case:
     """The case of these draws: a function of its arguments alone.
 
@@ -123,11 +133,31 @@ def make_case(
         key: _cast(chosen.params(generator, (points, *shape)), dtype)
         for key, shape in architecture.param_shapes.items()
     }
-    inputs = {i.name: _input(generator, chosen, (points, *i.shape), i.dtype, dtype) for i in architecture.inputs}
-    drawn = _targets(generator, architecture, (points, *architecture.target_shape), targets)
+    inputs = {
+        i.name: _input(generator, chosen, (points, *i.shape), architecture.slots_of(i.name), i.dtype, dtype)
+        for i in architecture.inputs
+    }
+    drawn = drawn_targets(generator, architecture, (points, *architecture.target_shape), targets)
     if architecture.target_dtype == "float":
         drawn = _cast(drawn, dtype)
-    return Case(architecture, params, inputs, drawn, dtype, family, chosen.kinks)
+    if chosen.kinks:
+        # A generator of its own: what was drawn stays what it is where there is no kink.
+        kinks.plant(
+            Numbers(architecture, params, inputs, drawn, dtype),
+            np.random.default_rng((seed, 1)),
+            targets=targets == "any",
+        )
+    weights = None
+    if architecture.weights_shape is not None:
+        weights = _cast(_weights(generator, (points, *architecture.weights_shape)), dtype)
+    return Case(architecture, params, inputs, drawn, dtype, family, chosen.kinks, weights, order)
+
+
+def _weights(g: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+    """Weights of samples: some are 0, never all of a point's."""
+    weights = g.integers(0, 5, shape) / 2.0
+    weights[weights.sum(axis=-1) == 0] = 1.0
+    return np.asarray(weights)
 
 
 def family_in(name: str, dtype: str) -> Family:
@@ -139,24 +169,17 @@ def _cast(array: NDArray[Any], dtype: str) -> NDArray[Any]:
     return array.astype(dtype_named(dtype, "values"))
 
 
-def _input(g: np.random.Generator, family: Family, shape: tuple[int, ...], kind: str, dtype: str) -> NDArray[Any]:
+def _input(
+    g: np.random.Generator, family: Family, shape: Shape, slots: tuple[Slot, ...], kind: str, dtype: str
+) -> NDArray[Any]:
+    """One input as all of its uses can take it."""
     if kind == "int64":
-        return g.integers(0, 2, shape)
+        return g.integers(0, min([slot.below for slot in slots if slot.dtype == "int64"], default=2), shape)
     if kind == "bool":
         return g.random(shape) < 0.5
-    return _cast(family.inputs(g, shape), dtype)
-
-
-def _targets(g: np.random.Generator, architecture: Architecture, shape: Shape, kind: str) -> NDArray[Any]:
-    loss = architecture.loss
-    if architecture.target_dtype == "int64":
-        return g.integers(0, architecture.shape_of(loss.inputs[0])[-1], shape)
-    if kind == "binary":
-        return g.integers(0, 2, shape).astype(np.float64)
-    if loss.op == "bce_with_logits":
-        return g.integers(0, 5, shape) / 4.0
-    if loss.op == "softmax_cross_entropy":
-        weights = g.integers(0, 4, shape) + np.eye(shape[-1])[g.integers(0, shape[-1], shape[:-1])]
-        return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
-    # Never all ones: under a constant upstream many wrong derivatives look right.
-    return g.integers(-16, 17, shape) / 8.0 + 1.0 / 16.0
+    values = family.inputs(g, shape)
+    if any(slot.positive for slot in slots):
+        values = np.where(values == 0, 1.0, np.abs(values))
+    if any(slot.under == 1.0 for slot in slots):
+        values = np.minimum(values / (1.0 + values), 1.0 - 2.0**-7)  # below 1 in every format
+    return _cast(values, dtype)

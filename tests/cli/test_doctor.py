@@ -43,7 +43,7 @@ def test_what_works_and_what_is_missing_is_said(capsys: pytest.CaptureFixture[st
     assert run_group(["doctor"]) == 0
     said = lines(capsys)
     assert "  torch         works" in said
-    assert "  jax           missing: oracle jax: jax cannot be imported here; install crosscheck[jax]" in said
+    assert "  jax           missing: jax cannot be imported here; install crosscheck[jax]" in said
     assert f"  builtin       works, {len(Builtin().supports)} operations" in said
     assert any(line.startswith("  numpy  ") for line in said)
 

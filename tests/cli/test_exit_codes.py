@@ -61,6 +61,25 @@ def test_0_where_all_agree(cli: Run, tmp_path: Path) -> None:
     assert record(tmp_path).exit.code == 0
 
 
+def test_what_stands_beside_the_run_and_cannot_be_read_is_told_in_a_line(cli: Run, tmp_path: Path) -> None:
+    """The page says it too; it is no failure of the run."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "accuracy.json").write_text("{")
+    (folder / "power.json").mkdir()
+    code, out, _ = cli("run", *QUICK, *TANH)
+    assert code == 0
+    whole = re.sub(r"\n {4,}", " ", out)
+    told = [line for line in whole.splitlines() if "A record of" in line]
+    assert [re.sub(r"shown: .*\. ([a-z]+ )", r"shown: WHY. \1", line) for line in told] == [
+        "  ! A record of the accuracy atlas is there, and cannot be shown: WHY. crosscheck accuracy makes it anew.",
+        "  ! A record of detection power is there, and cannot be shown: WHY. nox -s power makes it anew.",
+    ]
+    assert "accuracy.json: this is no atlas of accuracy" in told[0]
+    assert "power.json: cannot be read: Is a directory" in told[1]
+    assert "A record of" not in cli("run", *QUICK, *TANH, "--report", "json")[1], "no page is there to show it"
+
+
 def test_0_for_a_right_callable(cli: Run) -> None:
     assert cli("run", subject("right"), *QUICK, *TANH)[0] == 0
 

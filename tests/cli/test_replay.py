@@ -53,6 +53,24 @@ def test_by_id_the_subject_of_its_run_is_asked_again(cli: Run, failed: Any) -> N
     assert "✗ the subject says" in out
 
 
+def test_the_slope_stands_before_the_verdict(cli: Run, failed: Any) -> None:
+    _, out, _ = cli("replay", failed.id, "--oracles", "ball")
+    assert out.splitlines()[-4:-2] == [
+        "  Taylor remainder: slope 1.00 with this gradient, 2.00 with the certified one: no rounding noise",
+        "",
+    ]
+    _, out, _ = cli("replay", failed.id, "--oracles", "ball", "--subject", f"{SUBJECTS}:half_the_loss")
+    (said,) = [line for line in out.splitlines() if line.startswith("  Taylor remainder: ")]
+    assert said == (
+        "  Taylor remainder: of the loss asked for: slope 1.00 with the gradients (0.weight, 0.bias and x together), "
+        "2.00 with the certified ones; of its own loss, 0.5 × the one asked for: slope 2.00 with the same: "
+        "the backward belongs to its own forward, which is another"
+    )
+    _, out, _ = cli("replay", failed.id, "--oracles", "ball", "--subject", f"{SUBJECTS}:returns_a_list")
+    assert "  Taylor remainder: no slope: what the subject returned is not a loss and NumPy arrays\n" in out
+    assert "Taylor" not in cli("replay", failed.id, "--oracles", "ball", "--subject", "builtin")[1]
+
+
 def test_what_is_replayed_is_what_was_found(cli: Run, failed: Any) -> None:
     _, out, _ = cli("replay", failed.id, "--oracles", "differences")
     entry = failed.entries[0]

@@ -11,7 +11,7 @@ import numpy as np
 from builders import Wrong, changed
 from scipy import special
 
-from crosscheck.backprop import dense, merge, network
+from crosscheck.backprop import dense, merge, network, reduction
 from crosscheck.backprop.activations import gelu, gelu_slope, sigmoid_slope
 from crosscheck.backprop.rows import Activation, Layer, Loss, Site
 from crosscheck.spec import Case, Gradients, Subject
@@ -93,7 +93,7 @@ class Walk(Builtin):
     def gradients(self, case: Case) -> Gradients:
         sound = super().gradients(case)
         with np.errstate(all="ignore"):
-            tape = network.forward(case.architecture, case.params, case.inputs, case.targets)
+            tape = network.forward(case.architecture, case.params, case.inputs, case.targets, weights=case.weights)
             by_param, by_link = self._backward(tape)
         given = {k: self._full(v, sound.by_param[k]) for k, v in by_param.items()}
         names = {-i - 1: item.name for i, item in enumerate(case.architecture.inputs)}
@@ -105,18 +105,21 @@ class Walk(Builtin):
 
     def _backward(self, tape: network.Tape) -> tuple[dict[str, Any], dict[int, Any]]:
         architecture = tape.architecture
-        by_link = {architecture.loss.inputs[0]: network._loss_slope(tape, ROWS)}
+        by_link = dict(zip(architecture.loss.inputs, network._loss_slopes(tape, ROWS), strict=True))
         by_param: dict[str, Any] = {}
         for i in reversed(range(len(architecture.nodes))):
             if i not in by_link:
                 continue
             node = architecture.nodes[i]
-            d_inputs, d_params = network._pull_back(ROWS[node.op], node, i, tape, by_link[i])
+            d_inputs, d_params = network._pull_back(ROWS, i, tape, by_link[i])
             for link, d in zip(node.inputs, d_inputs, strict=True):
-                by_link[link] = d if self._forks else by_link.get(link, 0.0) + d
+                if d is not None:
+                    by_link[link] = d if self._forks else by_link.get(link, 0.0) + d
             for role, d in d_params.items():
                 key = node.params[role]
                 by_param[key] = by_param.get(key, 0.0) + d if self._forks else d
+        for key, d in reduction.penalty_slopes(architecture, tape.params):
+            by_param[key] = by_param.get(key, 0.0) + d
         return by_param, by_link
 
 
@@ -145,8 +148,9 @@ def half_the_loss(a: Any, y: Any) -> Any:
 
 def softmax_by_its_jacobian(z: Any, a: Any, da: Any, axis: int) -> Any:
     """da_j ∂a_j/∂z_k summed over j, with ∂a_j/∂z_k = a_j(δ_jk - a_k) written out as a matrix."""
+    a, da = a.swapaxes(axis, -1), da.swapaxes(axis, -1)
     jacobian = a[..., :, None] * (np.eye(a.shape[-1], dtype=a.dtype) - a[..., None, :])
-    return np.matmul(da[..., None, :], jacobian)[..., 0, :]
+    return np.matmul(da[..., None, :], jacobian)[..., 0, :].swapaxes(axis, -1)
 
 
 # fmt: off

@@ -243,9 +243,42 @@ BROKEN = msgspec.structs.replace(
     diagnosis=(),
     terms=(),
     taylor=None,
+    no_taylor="the subject raised, and gave no gradient",
     case_file=None,
     worst_architecture=None,
     replay="crosscheck replay e99f00",
+)
+
+# The loss is another than the one asked for: all gradients are held against both.
+DECAY = msgspec.structs.replace(
+    GELU,
+    id="dec4e1",
+    verdict="FORWARD_DISAGREES",
+    tensor=None,
+    node=None,
+    op="sse",
+    message="the subject's loss is not the sse that was asked for",
+    diagnosis=(),
+    terms=(),
+    entries=(
+        msgspec.structs.replace(
+            GELU.entries[0], tensor="loss", index=(), values={"subject": 3.5, "ball": 2.0, "torch": 2.0}, error=1.5
+        ),
+    ),
+    taylor=msgspec.structs.replace(GELU.taylor, tensors=("0.weight", "0.bias", "x"), exact=True),
+    own_taylor=Taylor(
+        claimed=1.98,
+        reference=None,
+        reference_name=None,
+        steps=(0.25, 0.125, 0.0625, 0.03125),
+        claimed_remainders=(4e-1, 1e-1, 2.4e-2, 6.1e-3),
+        reference_remainders=(),
+        loss="own",
+        tensors=("0.weight", "0.bias", "x"),
+    ),
+    case_file="failures/dec4e1.npz",
+    worst_architecture=None,
+    replay="crosscheck replay dec4e1",
 )
 
 # A witness off the truth, in a run that passes.
@@ -314,6 +347,9 @@ FAILING = RunFile(
     measured=MEASURED,
 )
 
+# A slope of two losses, and none.
+FORWARD = RunFile(run=msgspec.structs.replace(FAILING.run, findings=(DECAY, BROKEN)), measured=MEASURED)
+
 EMPTY = RunFile(
     run=msgspec.structs.replace(
         PASSING.run,
@@ -360,7 +396,17 @@ def _spoilt(value: Any, name: str) -> Any:
     if isinstance(value, str):
         return value if name in _FIXED else value + HOSTILE
     if isinstance(value, dict):
-        is_record = name in ("", "run", "measured", "entries", "coverage", "exit", "taylor", "certification")
+        is_record = name in (
+            "",
+            "run",
+            "measured",
+            "entries",
+            "coverage",
+            "exit",
+            "taylor",
+            "own_taylor",
+            "certification",
+        )
         return {key if is_record else key + HOSTILE: _spoilt(item, key) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_element(item) if isinstance(item, dict) else _spoilt(item, "item") for item in value]

@@ -21,6 +21,7 @@ from crosscheck.spec.record import RunFile
 EXAMPLES = {
     "passing": example_run.PASSING,
     "failing": example_run.FAILING,
+    "forward": example_run.FORWARD,
     "pairwise": example_run.PAIRWISE,
     "odd": example_run.ODD,
     "empty": example_run.EMPTY,
@@ -256,7 +257,7 @@ def test_roles_never_compared_are_marked() -> None:
     covered = coverage.covered(example_run.COVERAGE)
     assert covered.roles == ("bias", "input", "weight")
     kinds = {row.op: [cell.kind for cell in row.cells] for row in covered.ops}
-    assert kinds["add"] == ["none", "empty", "none"]
+    assert kinds["add"] == ["empty"]
     assert kinds["dense"] == ["count", "count", "count"]
 
 

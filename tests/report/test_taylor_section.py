@@ -12,7 +12,7 @@ from report.test_html import parsed
 
 from crosscheck.report import html
 from crosscheck.report.sections import taylor
-from crosscheck.spec.record import RunFile, Taylor
+from crosscheck.spec.record import Finding, RunFile, Taylor
 
 TAYLOR = example_run.GELU.taylor
 # h = 1/4, 1/16 … : a remainder of slope 1 and one of slope 2.
@@ -99,6 +99,94 @@ def test_the_sentence_names_whose_gradient_it_is() -> None:
     assert taylor.slopes(replace(TAYLOR, reference=None)) == "slope 1.00 with this gradient"
     assert taylor.slopes(replace(TAYLOR, reference=1.2)).endswith("the remainder does not settle it")
     assert taylor.slopes(replace(TAYLOR, claimed=1.9)).endswith("both look right at these steps")
+    assert taylor.slopes(replace(TAYLOR, claimed=1.9, reference=1.0)).endswith("the remainder speaks for this one")
+    assert taylor.slopes(replace(TAYLOR, claimed=0.1)).endswith("rounding noise hides the rest")
+    assert taylor.slopes(replace(TAYLOR, reference_name=None)) == "slope 1.00 with this gradient"
+
+
+def test_several_gradients_are_named_or_counted() -> None:
+    three = replace(TAYLOR, tensors=("0.weight", "0.bias", "x"))
+    assert taylor.slopes(three) == (
+        "slope 1.00 with the gradients (0.weight, 0.bias and x together), 2.00 with the certified ones: "
+        "no rounding noise"
+    )
+    assert taylor.slopes(replace(three, claimed=2.0), "torch") == (
+        "slope 2.00 with the gradients of torch (0.weight, 0.bias and x together), 2.00 with the certified ones: "
+        "the gradients are right"
+    )
+    five = replace(three, tensors=("0.weight", "0.bias", "2.weight", "2.bias", "x"), reference_name="jax")
+    assert taylor.slopes(five).startswith("slope 1.00 with the gradients (all 5 together), 2.00 with those of jax")
+    assert taylor.slopes(replace(TAYLOR, tensors=("x",))) == taylor.slopes(TAYLOR)
+
+
+def test_the_loss_is_named_where_it_is_not_the_one_asked_for() -> None:
+    own = replace(TAYLOR, loss="own", reference_name="differences")
+    assert taylor.slopes(own) == (
+        "of its own loss, in float64: slope 1.00 with this gradient, 2.00 with that of differences: no rounding noise"
+    )
+    assert taylor.slopes(replace(own, exact=True, factor=1 / 3, reference_name="ball")) == (
+        "of its own loss, 1/3 × the one asked for: slope 1.00 with this gradient, 2.00 with the certified one: "
+        "no rounding noise"
+    )
+    assert taylor.slopes(TAYLOR, named=True).startswith("of the loss asked for: slope 1.00 with this gradient")
+
+
+def test_a_gradient_that_leaves_nothing_has_no_slope_and_is_right() -> None:
+    linear = replace(TAYLOR, reference=None, reference_vanishes=True, exact=True)
+    assert taylor.slopes(linear) == (
+        "slope 1.00 with this gradient, no remainder with the certified one: the loss is linear there"
+    )
+    both = replace(linear, claimed=None, claimed_vanishes=True)
+    assert taylor.slopes(both) == (
+        "no remainder with this gradient, no remainder with the certified one: both look right at these steps"
+    )
+    # In float64 what is lost in rounding may be anything.
+    assert taylor.slopes(replace(both, exact=False)) == (
+        "no remainder beyond rounding with this gradient, no remainder beyond rounding with the certified one"
+    )
+
+
+def test_from_which_step_on_a_small_error_shows_is_told() -> None:
+    small = tuple(1e-9 * h + h * h for h in STEPS)
+    assert taylor.slopes(replace(CLEAN, claimed_remainders=small, exact=True)) == (
+        "slope 1.00 (2 down to h = 9e-10) with this gradient, 2.00 with the certified one: no rounding noise"
+    )
+    assert "down to" not in taylor.slopes(replace(CLEAN, exact=True)), "it is 1 throughout"
+    assert "down to" not in taylor.slopes(replace(CLEAN, claimed_remainders=small)), "rounding may bend it too"
+    assert "down to" not in taylor.slopes(replace(CLEAN, claimed=2.0, exact=True))
+
+
+# fmt: off
+TOGETHER = [  # slopes of the loss asked for, of its own, with a trusted gradient; what they say
+    (1.0,  2.0,  2.0, ": the backward belongs to its own forward, which is another"),
+    (2.0,  1.0,  2.0, ": the backward belongs to the loss asked for: the loss that is returned is another"),
+    (1.0,  1.0,  2.0, ": the backward belongs to neither"),
+    (2.0,  2.0,  2.0, ": the backward is right for both, which differ by a constant along this direction"),
+    (1.0,  2.0,  1.0, ""),  # at a kink
+    (1.0,  None, 2.0, ""),
+    (None, 2.0,  2.0, ""),
+    (1.0,  0.2,  2.0, ""),  # noise
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("asked", "own", "trusted", "meaning"), TOGETHER)
+def test_two_losses_are_told_of_together(asked: float | None, own: float | None, trusted: float, meaning: str) -> None:
+    item = replace(example_run.DECAY.taylor, claimed=asked, reference=trusted)
+    beside = replace(example_run.DECAY.own_taylor, claimed=own)
+    said = taylor.sentence(item, beside, None)
+    measured = "no slope could be measured" if own is None else f"slope {own:.2f} with the same"
+    assert said.startswith("of the loss asked for: ")
+    assert said.endswith(f"; of its own loss, in float64: {measured}{meaning}")
+
+
+def test_why_there_is_no_slope_is_told() -> None:
+    assert taylor.sentence(None, None, "the subject raised") == "no slope: the subject raised"
+    assert taylor.sentence(None, None, None) == "", "a record that knows nothing of it"
+    assert taylor.sentence(TAYLOR, None, "its loss is inf") == (
+        "of the loss asked for: slope 1.00 with this gradient, 2.00 with the certified one: no rounding noise; "
+        "of its own loss no slope: its loss is inf"
+    )
 
 
 def test_the_page_draws_it_for_every_finding_that_has_it() -> None:
@@ -114,6 +202,37 @@ def test_the_page_draws_it_for_every_finding_that_has_it() -> None:
     assert page.tags.count("circle") == 6
     assert '<th scope="col" class="number">torch</th><th scope="col" class="number">ball</th>' in text
     assert "Slope 1.00 with the gradient of torch" in text
+
+
+def page_of(*found: Finding) -> str:
+    run = replace(example_run.FAILING.run, findings=found)
+    return html.render(RunFile(run=run, measured=example_run.MEASURED))
+
+
+def test_the_page_draws_both_losses_each_with_its_own_steps() -> None:
+    text = page_of(example_run.DECAY)
+    page = parsed(text)
+    labels = page.values("aria-label")
+    for of in (", of the loss asked for", ", of its own loss, in float64"):
+        assert f"Chart of the Taylor remainders of finding 1{of}" in labels
+        assert f"Taylor remainders of finding 1{of}" in labels
+    assert len(labels) == len(set(labels)), "no two regions have one name"
+    assert (
+        "Taylor remainder over the step, both logarithmic, of its own loss, in float64, with these gradients; "
+        "the numbers are in the table below"
+    ) in labels
+    assert page.tags.count("circle") == 3 + 3 + 4
+    assert "<p>Of the loss asked for: slope 1.00 with the gradients" in text
+    assert "over h, both logarithmic, exact, by ball arithmetic. With" in text
+    assert "over h, both logarithmic, in float64. With" in text
+    assert '<tr><th scope="row" class="number">3.1e-02</th><td class="number">6.1e-03</td></tr>' in text
+
+
+def test_the_page_says_why_there_is_no_slope() -> None:
+    text = page_of(example_run.BROKEN)
+    assert "<p>No slope: the subject raised, and gave no gradient.</p>" in text
+    assert "2 is a right gradient" not in text
+    assert "Chart of the Taylor" not in text
 
 
 def test_without_points_the_sentence_stands_alone() -> None:

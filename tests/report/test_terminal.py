@@ -104,6 +104,23 @@ NARROW = """\
           gradient of 0.weight: its bound is void
 """
 
+# A loss that is another, and an answer that is none.
+FORWARD = """\
+✗ dec4e1  the loss (sse): FORWARD_DISAGREES  ×37, shrunk
+  net     x[1,1] -> dense(1) -> gelu -> sse   (minimal)
+  said    the subject's loss is not the sse that was asked for
+  entry   loss = 3.5; ball 2 ± 3e-17, torch agrees with ball; off by 1.5e+00, bound 1.1e-15
+  taylor  of the loss asked for: slope 1.00 with the gradients (0.weight, 0.bias and x together), 2.00 with the
+          certified ones; of its own loss, in float64: slope 1.98 with the same: the backward belongs to its own
+          forward, which is another (2 is right, 1 is wrong)
+  replay  crosscheck replay dec4e1        case  failures/dec4e1.npz
+"""
+BREACH = """\
+  said    The subject raised ValueError
+  taylor  no slope: the subject raised, and gave no gradient
+  replay  crosscheck replay e99f00
+"""
+
 DETAILS = """\
 settings  max_examples 400 · dtype ['float64'] · ops None · workers 2
 proof     ball: 6,400 of 6,400 points (every point was asked), at most 2,048
@@ -158,6 +175,22 @@ def test_findings_of_oracles_read_at_80_columns() -> None:
     text = plain(example_run.ODD, 80)
     assert NARROW in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_slope_is_told_of_every_failure_or_why_there_is_none() -> None:
+    broken = msgspec.structs.replace(example_run.BROKEN, message="The subject raised ValueError")
+    text = plain(with_run(example_run.FAILING, findings=(example_run.DECAY, broken)))
+    assert FORWARD in text
+    assert BREACH in text
+
+
+def test_what_stands_beside_the_run_and_cannot_be_read_is_a_warning() -> None:
+    said = "A record of detection power is there, and cannot be shown: it is empty.\x1b[31m"
+    text = terminal.render(example_run.EMPTY, width=120, color=False, beside=(said,))
+    assert text.splitlines()[2:4] == [
+        "  ! No oracle was asked.",
+        "  ! A record of detection power is there, and cannot be shown: it is empty.\\x1b[31m",
+    ]
 
 
 def test_a_void_bound_is_no_oracle_s_fault() -> None:

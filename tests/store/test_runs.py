@@ -88,6 +88,8 @@ NO_NUMBERS = [  # where a number may be spelled as a text, a record that spells 
      with_run(findings=(replace(FINDING, taylor=replace(FINDING.taylor, claimed_remainders=("NaN",))),))),
     ("findings[0].taylor.reference_remainders",
      with_run(findings=(replace(FINDING, taylor=replace(FINDING.taylor, reference_remainders=("NaN",))),))),
+    ("findings[0].own_taylor.claimed_remainders",
+     with_run(findings=(replace(FINDING, own_taylor=replace(FINDING.taylor, claimed_remainders=("NaN",))),))),
 ]
 # fmt: on
 

@@ -206,3 +206,17 @@ def test_an_empty_tally_has_a_record_too() -> None:
     assert tally.entries().compared == 0
     assert tally.resolutions() == tally.agreement() == ()
     assert tally.coverage(("tanh",)).never_compared == ("tanh.input",)
+
+
+def test_kinks_are_counted_over_all_cases_and_those_never_met_too() -> None:
+    cases = [case_of("x[2,3] -> dense(2) -> relu -> mae", family=f, points=8) for f in ("dyadic", "normal")]
+    met = [check(case, Builtin(), BOTH).kinks for case in cases]
+    (relu_exactly, _), (relu_normal, relu_near) = (kinks["relu", 0.0] for kinks in met)
+    assert relu_exactly >= 4
+    assert relu_normal == 0
+    tally = counted(*((case, Builtin()) for case in cases), (case_of("x[3] -> hardtanh -> sse"), Builtin()))
+    found = {(k.op, k.at): (k.exactly, k.near) for k in tally.coverage(("relu", "mae", "hardtanh", "sse")).kinks}
+    assert found["relu", 0.0] == (relu_exactly, met[0]["relu", 0.0][1] + relu_near)
+    assert found["mae", 0.0][0] == met[0]["mae", 0.0][0] >= 4
+    assert found["hardtanh", -1.0] == found["hardtanh", 1.0] == (0, 0)
+    assert list(found) == sorted(found)

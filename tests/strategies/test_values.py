@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from builders import case_of
 
 from crosscheck.backprop import network
+from crosscheck.spec import parse
 from crosscheck.spec.dtypes import HALF
 from crosscheck.strategies.values import FAMILIES, IN_FLOAT16, MILD, family_in, make_case
 from crosscheck.subjects.builtin import Builtin
@@ -140,3 +143,27 @@ def test_inputs_that_are_no_floats_are_drawn_as_what_they_are() -> None:
 def test_an_unknown_family_is_an_error_of_the_caller() -> None:
     with pytest.raises(KeyError):
         make_case(case_of(NET).architecture, family="gaussian", seed=0, points=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("x[4,3] -> hinge", lambda y: np.isin(y, (-1.0, 1.0)).all()),
+        ("x[4,3] -> poisson_nll", lambda y: (y >= 0).all() and (y == np.round(y)).all()),
+        ("x[4,3] -> bce", lambda y: (y >= 0).all() and (y <= 1).all()),
+        ("x[4,3] -> kl_div", lambda y: (y == 0).any() and np.allclose(y.sum(axis=-1), 1.0)),
+        ("x[4,3] -> kl_div(log_target=true)", lambda y: np.allclose(np.exp(y).sum(axis=-1), 1.0)),
+        ("x[4,3] -> nll(ignore_index=-1)", lambda y: (y == -1).any() and (y >= 0).any() and (y < 3).all()),
+        ("x[4,3] -> nll", lambda y: (y >= 0).all()),
+        ("x[4,3]; p[4,3]; n[4,3]; x -> triplet(p, n)", lambda y: y.shape == (9, 0)),
+    ],
+)
+def test_targets_are_as_the_loss_wants_them(text: str, rule: Callable[[np.ndarray], bool]) -> None:
+    assert rule(make_case(parse(text), family="normal", seed=0, points=9).targets)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_probabilities_lie_between_0_and_1_in_every_family(family: str, dtype: str) -> None:
+    x = make_case(parse("x[5,5] -> bce"), family=family, seed=0, points=9, dtype=dtype).inputs["x"]
+    assert ((x > 0) & (x < 1)).all()

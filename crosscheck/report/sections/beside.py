@@ -49,9 +49,15 @@ def beside(*, accuracy_file: AtlasFile | str | None, power_file: PowerFile | str
         accuracy=_made(accuracy_file, accuracy.atlas),
         power=_made(power_file, power.section),
         files=tuple(name for name, item in found.items() if item is not None and not isinstance(item, str)),
-        broken=tuple(_broken(name, why) for name, why in found.items() if isinstance(why, str)),
+        broken=broken(accuracy_file=accuracy_file, power_file=power_file),
         missing=tuple(Missing(*MADE_BY[name]) for name, item in found.items() if item is None),
     )
+
+
+def broken(*, accuracy_file: AtlasFile | str | None, power_file: PowerFile | str | None) -> tuple[str, ...]:
+    """A sentence for each of them that is there and cannot be shown."""
+    found: Mapping[str, object] = dict(zip(MADE_BY, (accuracy_file, power_file), strict=True))
+    return tuple(_broken(name, why) for name, why in found.items() if isinstance(why, str))
 
 
 def _made(record: T | str | None, section: Callable[[T], S]) -> S | None:

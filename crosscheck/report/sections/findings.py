@@ -12,6 +12,8 @@ from crosscheck.spec.result import Verdict
 RULED_OUT = "ruled out"
 # What the recorder calls the loss where it stands among the gradients.
 LOSS = "loss"
+# Whose gradient it is that is off where the bound is void.
+VOID = "the bound's own run"
 OPEN = "open: the witnesses do not settle it"
 
 
@@ -59,7 +61,9 @@ class Card:
     unrecognised: str
     ruled_out: tuple[str, ...]
     deviation: str | None
-    taylor: taylor.View | None
+    slope: str
+    slope_taken: bool
+    taylor: tuple[taylor.View, ...]
     replay: str
 
 
@@ -89,7 +93,9 @@ def card(finding: Finding, *, most_entries: int | None = None, folder: str = "")
         unrecognised=_unrecognised(finding),
         ruled_out=ruled_out,
         deviation=finding.deviation,
-        taylor=taylor.view(finding.taylor, accused(finding)) if finding.taylor else None,
+        slope=taylor.sentence(finding.taylor, finding.own_taylor, finding.no_taylor, in_question(finding)),
+        slope_taken=finding.taylor is not None,
+        taylor=taylor.views(finding, in_question(finding)),
         replay=finding.replay,
     )
 
@@ -121,6 +127,11 @@ def is_void(finding: Finding) -> bool:
 def accused(finding: Finding) -> str | None:
     """The witness whose gradient is in question; None where it is the subject's, or nobody's."""
     return finding.odd_one_out if is_oracles(finding) and not is_void(finding) else None
+
+
+def in_question(finding: Finding) -> str | None:
+    """Whose gradient the slope is taken with, where it is not the subject's; a void bound has a run of its own."""
+    return VOID if is_void(finding) else accused(finding)
 
 
 def is_open(finding: Finding) -> bool:

@@ -1,0 +1,268 @@
+"""The systematic phase: networks that together hold every pair of values of all factors that can be had.
+
+The factors of a whole network (loss, reduction, dtype, batch, depth, family, memory order) come as rows of a pairwise
+covering array, made by allpairspy. The layers of each network are then filled in one after the other, each with what
+covers most pairs that no network holds yet: of the values within the layer, and of them with those of the network. What
+counts is what the built network holds, not what was asked of it. Then come chains of operations, until every legal edge
+was there, and networks around triples that none has held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+from allpairspy import AllPairs
+from numpy.typing import NDArray
+
+from crosscheck.spec.case import Case
+from crosscheck.spec.factors import FACTORS, Grid, impossible
+from crosscheck.spec.ops import OPS
+from crosscheck.strategies import edges
+from crosscheck.strategies.planning import Choices, Places, Planner
+
+WHOLE = ("loss", "reduction", "dtype", "batch", "depth", "family", "order")
+SLOT = ("layer", "activation", "bias", "width", "sharing")
+# Which layers a network of this depth has.
+POSITIONS = {"1": ("only",), "2": ("first", "last"), "more": ("first", "middle", "middle", "middle", "last")}
+# How many ops and activations are compared for a layer, and how many networks in vain are tried for what is left.
+TOP = 5
+PATIENCE = 300
+# So many networks are planned around triples at most; random ones find the others.
+AROUND_TRIPLES, BATCH = 6000, 100
+
+
+class Array:
+    """The networks of the systematic phase, made as they are asked for; `open` are the pairs that none holds yet."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner, self.menu = planner, planner.menu
+        self.grid = Grid.of(self.menu.space.ops, planner.dtypes, planner.families)
+        self._ids = {
+            (factor, value): number
+            for number, (factor, value) in enumerate((f, v) for f in FACTORS for v in self.grid.values[f])
+        }
+        self._open = self._possible()
+        self._possible_pairs = self._open.copy()
+        self._random = np.random.default_rng(0)
+        self._made: list[Choices] = []
+        self._source = self._networks()
+        self._places = Places(planner)
+
+    def __getitem__(self, index: int) -> Choices | None:
+        """Network `index`; None beyond the last."""
+        while len(self._made) <= index:
+            found = next(self._source, None)
+            if found is None:
+                return None
+            self._made.append(found)
+        return self._made[index]
+
+    def case(self, index: int, seed: int) -> Case | None:
+        """The case of network `index` with the numbers of a seed."""
+        chosen = self._seeded(index, seed)
+        return None if chosen is None else self.planner.case(chosen)
+
+    def choices(self, index: int, seed: int) -> tuple[Any, ...] | None:
+        """What Hypothesis would have had to draw for that case."""
+        chosen = self._seeded(index, seed)
+        return None if chosen is None else chosen.flat()
+
+    def _seeded(self, index: int, seed: int) -> Choices | None:
+        chosen = self[index]
+        if chosen is None:
+            return None
+        digest = hashlib.sha256(f"crosscheck/{seed}/{index}".encode()).digest()
+        return replace(chosen, seed=int.from_bytes(digest[:4], "little"))
+
+    @property
+    def open(self) -> int:
+        """How many possible pairs no network holds yet."""
+        return int(np.count_nonzero(np.triu(self._open)))
+
+    def _possible(self) -> NDArray[np.bool_]:
+        size = len(self._ids)
+        possible = np.zeros((size, size), np.bool_)
+        for cell in self.grid.cells(2):
+            a, b = (self._ids[part] for part in cell)
+            possible[a, b] = possible[b, a] = self.grid.impossible(cell) is None
+        return possible
+
+    def _networks(self) -> Iterator[Choices]:
+        """Those of the covering array's rows, one for each pair that they leave open, if one is found; then chains."""
+        factors = [factor for factor in WHOLE if factor != "depth"]
+        rows = AllPairs(
+            [list(self.grid.values[factor]) for factor in factors], filter_func=partial(_may_stand, factors)
+        )
+        for number, values in enumerate(rows):
+            before = self.open
+            # A deep network holds most; of the others there are enough for every operation to stand alone.
+            depth = "1" if number % 5 == 3 else "2" if number % 8 == 5 else "more"
+            made = self._filled({**dict(zip(factors, values, strict=True)), "depth": depth}, {})
+            if self.open < before:
+                yield made
+        yield from self._left_over()
+        yield from self._chains()
+        yield from self._around_triples()
+
+    def _left_over(self) -> Iterator[Choices]:
+        fruitless = 0
+        while self.open and fruitless < PATIENCE:
+            before = self.open
+            made = self._filled(*self._around(self._some_open_pair()))
+            fruitless = 0 if self.open < before else fruitless + 1
+            if self.open < before:
+                yield made
+
+    def _chains(self) -> Iterator[Choices]:
+        """Networks of one op behind the other, until every legal edge was there or no way to one is found."""
+        wanted = set(edges.legal(self.menu))
+        fruitless = 0
+        while wanted and fruitless < PATIENCE:
+            chosen, met = self._chain(wanted)
+            fruitless = fruitless + 1 if met.isdisjoint(wanted) else 0
+            if not met.isdisjoint(wanted):
+                wanted -= met
+                yield chosen
+
+    def _chain(self, wanted: set[edges.Edge]) -> tuple[Choices, set[edges.Edge]]:
+        """A chain of open edges, and all edges that its network has."""
+        whole = {factor: str(self._random.permutation(self.grid.values[factor])[0]) for factor in WHOLE}
+        start, target = sorted(wanted)[int(self._random.integers(len(wanted)))]
+        ops = [start] if OPS[target].kind == "loss" else [start, target]
+        while True:
+            loss = next((b for a, b in sorted(wanted) if a == ops[-1] and OPS[b].kind == "loss"), whole["loss"])
+            layers = tuple(edges.layer_of(self.menu, op, self._variant_of(op)) for op in ops)
+            chosen = self._places.choices(whole | {"loss": loss}, layers, self._random)
+            architecture = self.planner.architecture(chosen)
+            met = set(architecture.edges)
+            (last, *_) = architecture.loss.inputs
+            following = sorted(b for a, b in wanted - met if a == ops[-1] and OPS[b].kind != "loss")
+            fitting = [b for b in following if edges.fitting(self.menu, b, architecture.shape_of(last)) is not None]
+            if len(ops) >= self.menu.space.most_layers or not fitting:
+                return chosen, met
+            ops.append(fitting[int(self._random.integers(len(fitting)))])
+
+    def _variant_of(self, op: str) -> int:
+        return 0 if OPS[op].kind == "merge" else int(self._random.integers(len(self.menu.variants(op))))
+
+    def _around_triples(self) -> Iterator[Choices]:
+        """Networks around triples that no network so far has held, in one order or another."""
+        open_ = self._possible_triples()
+        for chosen in self._made:
+            self._hold_triples(open_, chosen)
+        names = list(self._ids)
+        for _ in range(AROUND_TRIPLES // BATCH):
+            left = np.argwhere(open_)
+            before = len(left)
+            for place in self._random.permutation(len(left))[:BATCH]:
+                ids = left[place]
+                if not open_[tuple(ids)]:
+                    continue  # one of this batch holds it already
+                chosen = self._filled(*self._around(dict(names[i] for i in ids)))
+                self._hold_triples(open_, chosen)
+                yield chosen
+            if np.count_nonzero(open_) == before:
+                return
+
+    def _possible_triples(self) -> NDArray[np.bool_]:
+        order = np.arange(len(self._ids))
+        found = self._possible_pairs[:, :, np.newaxis] & self._possible_pairs[:, np.newaxis, :] & self._possible_pairs
+        found &= (order[:, np.newaxis, np.newaxis] < order[:, np.newaxis]) & (order[:, np.newaxis] < order)
+        for cell in self.grid.entangled():
+            if impossible(cell) is not None:
+                found[tuple(sorted(self._ids[part] for part in cell))] = False
+        return found
+
+    def _hold_triples(self, open_: NDArray[np.bool_], chosen: Choices) -> None:
+        for values in self.planner.rows(chosen):
+            ids = sorted(self._row(dict(zip(FACTORS, values, strict=True))))
+            open_[np.ix_(ids, ids, ids)] = False
+
+    def _some_open_pair(self) -> dict[str, str]:
+        pairs = np.argwhere(np.triu(self._open))
+        names = list(self._ids)
+        return dict(names[i] for i in pairs[self._random.integers(len(pairs))])
+
+    def _around(self, wanted: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Values for a whole network that has these, and what of these belongs to one of its layers."""
+        layer = {factor: value for factor, value in wanted.items() if factor not in WHOLE}
+        whole = {factor: value for factor, value in wanted.items() if factor in WHOLE}
+        for factor in self._random.permutation(WHOLE).tolist():
+            values = [
+                value
+                for value in self.grid.values[factor]
+                if impossible(tuple((whole | layer | {factor: value}).items())) is None
+            ]
+            if factor not in whole:
+                values = values or list(self.grid.values[factor])
+                whole[factor] = values[int(self._random.integers(len(values)))]
+        return {factor: whole[factor] for factor in WHOLE}, layer
+
+    def _filled(self, whole: dict[str, str], asked: dict[str, str]) -> Choices:
+        """A network of these values, its layers filled with what covers most; what it holds is covered.
+
+        `asked` are values for one of its layers: at the position that they name, else at the last.
+        """
+        before, layers = self._open.copy(), []
+        positions = POSITIONS[whole["depth"]]
+        # Beside what was asked for stands what fits everything, every other time.
+        fillers = [op for op in ("dense", "reshape") if op in self.menu.ops]
+        plain = fillers[int(self._random.integers(len(fillers)))] if asked and fillers else None
+        plain = plain if self._random.integers(2) else None
+        for position in positions:
+            others = {"layer": plain, "sharing": "no"} if plain else {}
+            last = positions[0] if asked.get("sharing") == "yes" else positions[-1]
+            mine = asked if position == asked.get("position", last) else others
+            known = whole | {"position": position}
+            wanted = self._best(known, mine)
+            layers += self._places.layers(wanted, self._random)
+            self._hold(self._row(known | wanted))  # so that the next layer is another
+            if len(layers) >= len(positions) > 1:
+                break
+        chosen = self._places.choices(whole, tuple(layers[: self.menu.space.most_layers]), self._random)
+        self._open = before
+        for values in self.planner.rows(chosen):
+            self._hold(self._row(dict(zip(FACTORS, values, strict=True))))
+        return chosen
+
+    def _best(self, known: dict[str, str], asked: Mapping[str, str]) -> dict[str, str]:
+        """The values of a layer, those asked for among them, that cover most open pairs beside those known."""
+        given = [self._ids[item] for item in known.items()]
+        weight = self._open[:, given].sum(axis=1) + self._random.random(len(self._ids))
+        tops = {f: [asked[f]] if f in asked else self._top(f, weight) for f in ("layer", "activation")}
+        others = ([asked[f]] if f in asked else self.grid.values[f] for f in ("bias", "width", "sharing"))
+        candidates = [
+            dict(zip(SLOT, values, strict=True))
+            for values in product(tops["layer"], tops["activation"], *others)
+            if impossible(tuple((known | dict(zip(SLOT, values, strict=True))).items())) is None
+        ]
+        if not candidates:
+            return dict(zip(SLOT, (self.grid.values[f][0] for f in SLOT), strict=True))
+        table = np.array([self._row(known | candidate) for candidate in candidates])
+        gains = self._open[table[:, :, np.newaxis], table[:, np.newaxis, :]].sum(axis=(1, 2))
+        return candidates[int(gains.argmax())]
+
+    def _top(self, factor: str, weight: NDArray[np.float64]) -> list[str]:
+        """The few values of a factor with the most open pairs; each also by what it misses within the layer."""
+        values = self.grid.values[factor]
+        other = "activation" if factor == "layer" else "layer"
+        partners = [self._ids[other, value] for value in self.grid.values[other]]
+        score = [weight[self._ids[factor, v]] + 0.1 * self._open[self._ids[factor, v], partners].sum() for v in values]
+        return [values[i] for i in np.argsort(score)[::-1][:TOP]]
+
+    def _row(self, values: Mapping[str, str]) -> list[int]:
+        return [self._ids[factor, values[factor]] for factor in FACTORS if factor in values]
+
+    def _hold(self, row: Sequence[int]) -> None:
+        self._open[np.ix_(row, row)] = False
+
+
+def _may_stand(factors: Sequence[str], values: Sequence[str]) -> bool:
+    """Whether the factors of a whole network, as far as they are chosen, go together."""
+    return impossible(tuple(zip(factors, values, strict=False))) is None

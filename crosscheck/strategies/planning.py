@@ -1,0 +1,154 @@
+"""Planned cases: choices of indices into what a menu offers, and where the wanted values stand in its lists.
+
+A planned case is a choice like a drawn one, so that it shrinks like one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.case import ORDERS, Case
+from crosscheck.spec.factors import NONE, Row, how_many, rows
+from crosscheck.spec.op import Value
+from crosscheck.spec.ops import OPS
+from crosscheck.strategies.architectures import FURTHER_SIZES, Menu, assembled
+from crosscheck.strategies.values import make_case
+
+# (op, variant, activation, joint)
+Layer = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A drawn case as indices into what its menu offers. `layers`: (op, variant, activation, joint)."""
+
+    shape: int
+    further: int
+    layers: tuple[Layer, ...]
+    loss: int
+    attributes: tuple[int, ...]
+    dtype: int
+    family: int
+    order: int
+    seed: int
+
+    def flat(self) -> tuple[Any, ...]:
+        """The choices as Hypothesis records them for the strategy of random cases."""
+        listed: list[Any] = []
+        for layer in self.layers:
+            listed += [True, *layer]
+        return (
+            self.shape,
+            self.further,
+            *listed,
+            False,
+            self.loss,
+            *self.attributes,
+            self.dtype,
+            self.family,
+            self.order,
+            self.seed,
+        )
+
+
+class Planner:
+    """Turns choices into cases."""
+
+    def __init__(self, menu: Menu, dtypes: Sequence[str], families: Sequence[str], points: int) -> None:
+        self.menu, self.dtypes, self.families, self.points = menu, tuple(dtypes), tuple(families), points
+
+    def architecture(self, chosen: Choices) -> Architecture:
+        menu = self.menu
+        plans = [
+            menu.plan(menu.ops[op], number, menu.activations[activation], menu.joints[joint])
+            for op, number, activation, joint in chosen.layers
+        ]
+        offered = zip(menu.loss_attributes.items(), chosen.attributes, strict=True)
+        drawn: dict[str, Value] = {name: values[i] for (name, values), i in offered}
+        loss = menu.loss(menu.losses[chosen.loss], drawn)
+        return assembled(menu, menu.shapes[chosen.shape], FURTHER_SIZES[chosen.further], plans, loss)
+
+    def case(self, chosen: Choices) -> Case:
+        return make_case(
+            self.architecture(chosen),
+            family=self.families[chosen.family],
+            seed=chosen.seed,
+            points=self.points,
+            dtype=self.dtypes[chosen.dtype],
+            order=ORDERS[chosen.order],
+        )
+
+    def rows(self, chosen: Choices) -> tuple[Row, ...]:
+        """What the network really combines."""
+        names = self.dtypes[chosen.dtype], self.families[chosen.family], ORDERS[chosen.order]
+        return rows(self.architecture(chosen), *names)
+
+
+class Places:
+    """Where in the menu's lists the wanted values stand."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner, self._menu = planner, planner.menu
+        self._activations: dict[str, list[int]] = {}
+        for i, activation in enumerate(self._menu.activations):
+            self._activations.setdefault(activation[0] if activation else NONE, []).append(i)
+        self._merges: dict[str, list[int]] = {}
+        for i, joint in enumerate(self._menu.joints):
+            if joint.merge is not None:
+                self._merges.setdefault(joint.merge, []).append(i)
+        self._shapes: dict[str, list[int]] = {}
+        for i, shape in enumerate(self._menu.shapes):
+            self._shapes.setdefault(how_many(shape[0]) if len(shape) > 1 else NONE, []).append(i)
+
+    def layers(self, wanted: Mapping[str, str], random: np.random.Generator) -> list[Layer]:
+        """One layer, or two: the activation behind a merge is a layer of the list."""
+        op = wanted["layer"]
+        activation = _one_of(self._activations.get(wanted["activation"], [0]), random)
+        if op in self._merges:
+            merged = (self._nothing, 0, self._activations[NONE][0], _one_of(self._merges[op], random))
+            behind: Layer = (self._nothing, 0, activation, 0)
+            return [merged, behind] if wanted["activation"] != NONE else [merged]
+        if op == NONE:
+            return [(self._nothing, 0, activation, 0)]
+        joint = next((i for i, j in enumerate(self._menu.joints) if j.share), 0) if wanted["sharing"] == "yes" else 0
+        if joint == 0 and random.random() < 0.5:
+            joint = next((i for i, j in enumerate(self._menu.joints) if j.extras), 0)
+        layer = (self._menu.ops.index(op), self._variant(op, wanted, random), activation, joint)
+        return [(*layer[:3], 0), layer] if wanted["sharing"] == "yes" else [layer]
+
+    @property
+    def _nothing(self) -> int:
+        return self._menu.ops.index(None) if None in self._menu.ops else 0
+
+    def _variant(self, op: str, wanted: Mapping[str, str], random: np.random.Generator) -> int:
+        variants = self._menu.variants(op)
+        biased = [i for i, v in enumerate(variants) if v.get("bias") in (None, wanted["bias"] == "yes")]
+        sizes = [a.name for a in OPS[op].attributes if a.default is None and a.type == "int"]
+        fitting = [i for i in biased if any(how_many(int(variants[i][n])) == wanted["width"] for n in sizes)]
+        return _one_of(fitting or biased or list(range(len(variants))), random)
+
+    def choices(self, whole: Mapping[str, str], layers: tuple[Layer, ...], random: np.random.Generator) -> Choices:
+        attributes = []
+        for name, values in self._menu.loss_attributes.items():
+            picked = random.integers(len(values))
+            attributes.append(values.index(whole["reduction"]) if name == "reduction" else int(picked))
+        return Choices(
+            shape=_one_of(self._shapes.get(whole["batch"], [0]), random),
+            further=int(random.integers(len(FURTHER_SIZES))),
+            layers=layers,
+            loss=self._menu.losses.index(whole["loss"]),
+            attributes=tuple(attributes),
+            dtype=self._planner.dtypes.index(whole["dtype"]),
+            family=self._planner.families.index(whole["family"]),
+            order=ORDERS.index(whole["order"]),
+            seed=0,
+        )
+
+
+def _one_of(places: Sequence[int], random: np.random.Generator) -> int:
+    return places[int(random.integers(len(places)))]
