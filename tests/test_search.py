@@ -108,7 +108,7 @@ def test_a_factor_that_is_the_number_of_outputs_in_all_cases_is_named() -> None:
     )
     assert sentence in only.diagnosis
     assert only.count == len(result.failures) > 3
-    assert only.architecture == "x[1,1] -> dense(2) -> sse"
+    assert only.architecture == "x[1,2] -> sse"
 
 
 def test_a_plain_factor_is_said_plainly() -> None:
@@ -182,7 +182,7 @@ def test_beside_another_loss_the_gradient_that_does_not_match_it_is_accused_and_
     def spoil(_case: Case, found: Gradients) -> Gradients:
         return changed(found, "0.weight", lambda g: 1.5 * g) if "0.weight" in found else found
 
-    source = Source(cases_of(template("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse"), points=2), 0)
+    source = Source(cases_of(template("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse"), points=2), 0, free=False)
     subject = Decayed(spoil)
     result = hunt(source, subject, BOTH, Limits(2))
     shown, left = findings(result, source, subject, BOTH)

@@ -142,7 +142,12 @@ def compare(
     status[~np.isfinite(subject.bound)] = Status.UNINFORMATIVE
     status[subject.overflows] = Status.OVERFLOW
     status[~asked] = Status.NOT_COMPARED
-    explained = {w: against[w] & (errors[w] <= subject.bound + wide) for w, wide in deviating.items() if w in against}
+    # Where a deviation may be anything, a mean of nothing say, NaN is within it.
+    explained = {
+        w: against[w] & ((errors[w] <= subject.bound + wide) | np.isinf(wide))
+        for w, wide in deviating.items()
+        if w in against
+    }
     odd = vote(status, witnesses, against, explained, deviating)
     parties = (subject, *witnesses)
     return TensorJudgement(

@@ -139,7 +139,7 @@ def _joints(space: Space) -> list[Joint]:
     layers = space.of_kind("layer")
     if not layers and not space.of_kind("activation"):
         return merges or [Joint()]
-    nothing = [Joint()] * max(NOTHING * len(merges), 4)
+    nothing = [Joint()] * max(NOTHING * len(merges), 4 if layers else 1)
     shared = [Joint(share=True)] * SHARED if any(OPS[op].roles is not no_roles for op in layers) else []
     given = [Joint(extras=True)] * 4 if any(OPS[op].arity[1] > OPS[op].arity[0] for op in layers) else []
     return [*nothing, *shared, *given, *merges]
@@ -203,7 +203,7 @@ def architectures(space: Space) -> st.SearchStrategy[Architecture]:
 
 @st.composite
 def _from(draw: st.DrawFn, menu: Menu) -> Architecture:
-    """In the order of `covering.Choices.flat`."""
+    """In the order of `planning.Planner.flat`."""
     shape, further = draw(st.sampled_from(menu.shapes)), draw(st.sampled_from(FURTHER_SIZES))
     plans = draw(st.lists(layers(menu), min_size=1, max_size=menu.space.most_layers))
     return assembled(menu, shape, further, plans, draw(losses(menu)))

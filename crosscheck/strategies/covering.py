@@ -71,7 +71,7 @@ class Array:
     def choices(self, index: int, seed: int) -> tuple[Any, ...] | None:
         """What Hypothesis would have had to draw for that case."""
         chosen = self._seeded(index, seed)
-        return None if chosen is None else chosen.flat()
+        return None if chosen is None else self.planner.flat(chosen)
 
     def _seeded(self, index: int, seed: int) -> Choices | None:
         chosen = self[index]

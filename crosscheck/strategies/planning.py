@@ -37,24 +37,6 @@ class Choices:
     order: int
     seed: int
 
-    def flat(self) -> tuple[Any, ...]:
-        """The choices as Hypothesis records them for the strategy of random cases."""
-        listed: list[Any] = []
-        for layer in self.layers:
-            listed += [True, *layer]
-        return (
-            self.shape,
-            self.further,
-            *listed,
-            False,
-            self.loss,
-            *self.attributes,
-            self.dtype,
-            self.family,
-            self.order,
-            self.seed,
-        )
-
 
 class Planner:
     """Turns choices into cases."""
@@ -72,6 +54,32 @@ class Planner:
         drawn: dict[str, Value] = {name: values[i] for (name, values), i in offered}
         loss = menu.loss(menu.losses[chosen.loss], drawn)
         return assembled(menu, menu.shapes[chosen.shape], FURTHER_SIZES[chosen.further], plans, loss)
+
+    def flat(self, chosen: Choices) -> tuple[Any, ...]:
+        """The choices as Hypothesis records them for the strategy of random cases: none where there is no choice."""
+        menu = self.menu
+        sizes = (len(menu.ops), menu.most_variants, len(menu.activations), len(menu.joints))
+        listed = [
+            item
+            for layer in chosen.layers
+            for item in (True, *(place for place, size in zip(layer, sizes, strict=True) if size > 1))
+        ]
+        attributes = zip(chosen.attributes, menu.loss_attributes.values(), strict=True)
+        rest = (
+            (chosen.loss, len(menu.losses)),
+            *((place, len(values)) for place, values in attributes),
+            (chosen.dtype, len(self.dtypes)),
+            (chosen.family, len(self.families)),
+            (chosen.order, len(ORDERS)),
+        )
+        return (
+            chosen.shape,
+            chosen.further,
+            *listed,
+            False,
+            *(place for place, size in rest if size > 1),
+            chosen.seed,
+        )
 
     def case(self, chosen: Choices) -> Case:
         return make_case(

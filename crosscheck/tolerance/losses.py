@@ -148,11 +148,15 @@ def deviating(row: Row, known: LossDeviation) -> Row:
 
     def value(*given: Array, **own: Any) -> Array:
         terms = row.value(*given, **own)
-        return _deviated(terms, known.value(tuple(map(plain, given)), own))
+        # Plain numbers, which have no axis of samples, are the centre: nothing is off there.
+        return _deviated(terms, known.value(tuple(map(plain, given)), own)) if isinstance(terms, Rounded) else terms
 
     def da(*given: Array, **own: Any) -> Any:
+        slopes = row.da(*given, **own)
+        if not any(isinstance(x, Rounded) for x in given):
+            return slopes
         off = known.slopes(tuple(map(plain, given)), own)
-        return _each(lambda i, slope: _deviated(slope, off[i]), row.da(*given, **own))
+        return _each(lambda i, slope: _deviated(slope, off[i]), slopes)
 
     return replace(row, value=value, da=da)
 

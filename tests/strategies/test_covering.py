@@ -94,6 +94,31 @@ def test_a_planned_case_is_replayed_exactly_and_shrinks(index: int) -> None:
     assert len(smallest.architecture.nodes) <= 2
 
 
+@pytest.mark.parametrize("ops", [["dense", "tanh", "softplus", "sse"], ["dense", "cotangent"], OPS])
+def test_a_planned_case_is_replayed_where_there_is_nothing_to_choose(ops: list[str]) -> None:
+    """Of one loss, one dtype or one operation Hypothesis records no choice."""
+    space = Space.of(ops)
+    planned = Array(Planner(Menu(space), ("float64",), tuple(FAMILIES), 2))
+    source = Source(cases(space, dtypes=("float64",), points=2), 1, planned)
+    for index in range(8):
+        case, seen = source.case(index), []
+        assert case is not None
+        source.shrink(index, lambda found, seen=seen: seen.append(found) or True, 1)  # type: ignore[misc, func-returns-value]
+        assert seen[0].key == case.key
+
+
+def test_a_planned_case_that_cannot_be_replayed_is_made_simpler_all_the_same() -> None:
+    """Of networks with nothing to choose in a layer the choices are recorded otherwise."""
+    space, planned = Space.of(["tanh", "sse"]), array(["tanh", "sse"])
+    source = Source(cases(space, dtypes=DTYPES, points=2), 1, planned)
+    case = source.case(0)
+    assert case is not None
+    deep = len(case.architecture.nodes)
+    assert deep > 3
+    smallest = source.shrink(0, lambda found: len(found.architecture.nodes) >= 2 and found.family == case.family, 60)
+    assert len(smallest.architecture.nodes) == 2
+
+
 def test_behind_the_last_planned_case_random_ones_follow() -> None:
     planned = array(["tanh", "sse"])
     last = len(_all(planned))
