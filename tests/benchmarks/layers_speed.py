@@ -41,6 +41,12 @@ class Contest:
     most: float
 
 
+def dense_net(t: Tensors, y: Any) -> Any:
+    a = F.relu(F.linear(t["x"], t["0.weight"], t["0.bias"]))
+    a = F.relu(F.linear(a, t["2.weight"], t["2.bias"]))
+    return F.cross_entropy(F.linear(a, t["4.weight"], t["4.bias"]), y)
+
+
 def conv_net(t: Tensors, y: Any) -> Any:
     a = F.max_pool2d(F.relu(F.conv2d(t["x"], t["0.weight"], t["0.bias"], padding=1)), 2)
     a = F.max_pool2d(F.relu(F.conv2d(a, t["3.weight"], t["3.bias"], padding=1)), 2)
@@ -65,6 +71,11 @@ def attention(t: Tensors, c: Any) -> Any:
 
 
 CONTESTS: dict[str, Contest] = {
+    "dense": Contest(
+        "x[128,784] -> dense(512) -> relu -> dense(512) -> relu -> dense(10) -> softmax_cross_entropy(reduction=mean)",
+        dense_net,
+        1.0,
+    ),
     "lstm": Contest("x[32,50,64] -> lstm(128) -> cotangent", lstm, 1.5),
     "attention": Contest("x[8,128,128] -> multi_head_attention(heads=4) -> cotangent", attention, 1.5),
     "conv": Contest(
