@@ -84,8 +84,8 @@ def by_check_grads(question: Question) -> bool:
 def _jax_loss(architecture: Architecture) -> Any:
     @jax.jit
     def loss(given: Any, targets: Any) -> Any:
-        output = walk.network(architecture, given, given)
-        return losses.ROWS[architecture.loss.op](output, targets, **architecture.loss.attributes)
+        outputs = walk.network(architecture, given, given, {})
+        return losses.point_loss(architecture.loss.op, architecture.loss.attributes, outputs, targets, None)
 
     return loss
 

@@ -129,7 +129,8 @@ def torch_function(case: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
                 values.append(merges.ROWS[node.op](inputs, node.attributes))
             else:
                 values.append(activations.ROWS[node.op](inputs[0], **node.attributes))
-        return losses.point_loss(architecture.loss.op, architecture.loss.attributes, values[-1], target)
+        given_to_loss = losses.Given((values[-1],), target, None)
+        return losses.point_loss(architecture.loss.op, architecture.loss.attributes, given_to_loss)
 
     return loss, tuple(torch.tensor(array, requires_grad=True) for array in arrays.values())
 
@@ -150,9 +151,8 @@ def check_grads(case: Any) -> bool:
     architecture, point = case.architecture, case.point(0)
 
     def loss(params: Any, inputs: Any) -> Any:
-        output = walk.network(architecture, params, inputs)
-        own = architecture.loss.attributes
-        return losses.ROWS[architecture.loss.op](output, point.targets, **own)
+        outputs = walk.network(architecture, params, inputs, {})
+        return losses.point_loss(architecture.loss.op, architecture.loss.attributes, outputs, point.targets, None)
 
     with jax.enable_x64(True):
         try:
