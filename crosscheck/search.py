@@ -256,12 +256,14 @@ def _signature(case: Case) -> frozenset[str]:
 def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnesses) -> Case:
     """The smallest case of the same kind, with the one point that shows it where one suffices.
 
-    A point away from kinks is preferred: at one neither the hull nor a Taylor slope says much.
+    A point away from kinks is preferred: at one neither the hull nor a Taylor slope says much. What was no multiple
+    of the loss stays none: of a single number every loss is one.
     """
 
     def judged(case: Case) -> Judgement | None:
         found = check(case, subject, _needed(case, failure.kind, witnesses))
-        return found if failure.kind in Kind.of(found) else None
+        multiple = found.forward is not None and found.forward.ratio is not None
+        return found if failure.kind in Kind.of(found) and (failure.forward is not None or not multiple) else None
 
     first = _drawn(source, failure.index)
     most = memory.evaluations(first.architecture, first.n_points, SHRINK_EVALUATIONS)

@@ -176,13 +176,14 @@ class Decayed(Own):
         return self.spoil(case, dataclasses.replace(found, loss=found.loss + more, by_param=by_param))
 
 
-def test_beside_another_loss_the_gradient_that_does_not_match_it_is_accused_and_no_other() -> None:
-    """All of them differ from those of the loss that was asked for."""
+@pytest.mark.parametrize("free", [True, False])
+def test_beside_another_loss_the_gradient_that_does_not_match_it_is_accused_and_no_other(free: bool) -> None:
+    """All of them differ from those of the loss that was asked for. At one output every loss is a multiple of it."""
 
     def spoil(_case: Case, found: Gradients) -> Gradients:
         return changed(found, "0.weight", lambda g: 1.5 * g) if "0.weight" in found else found
 
-    source = Source(cases_of(template("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse"), points=2), 0, free=False)
+    source = Source(cases_of(template("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse"), points=2), 0, free=free)
     subject = Decayed(spoil)
     result = hunt(source, subject, BOTH, Limits(2))
     shown, left = findings(result, source, subject, BOTH)
