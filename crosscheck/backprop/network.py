@@ -8,7 +8,7 @@ full size or 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -51,6 +51,33 @@ ROWS: dict[str, Row] = {
     **merge.ROWS,
     **losses.ROWS,
 }
+
+
+Join = Callable[[Array, Array], Array]
+Slopes = Callable[[Architecture, Mapping[str, Array]], Iterable[tuple[str, Array]]]
+
+
+def _plus(found: Array, more: Array) -> Array:
+    return found + more
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What the walk backward does between its rules: with a part replaced it is a changed walk.
+
+    `at_fork` joins what reaches a node by one use of it with what came by others, `of_shared` what several nodes say of
+    one parameter. `coefficients` and `penalty_slopes` are those of `reduction`.
+    """
+
+    at_fork: Join = _plus
+    of_shared: Join = _plus
+    coefficients: Callable[[Architecture, Array | None, Array | None, Any], Any] = reduction.coefficients
+    penalty_slopes: Callable[[Architecture, Mapping[str, Array]], Iterable[tuple[str, Array]]] = (
+        reduction.penalty_slopes
+    )
+
+
+WALK = Walk()
 
 
 @dataclass(frozen=True)
@@ -112,13 +139,13 @@ def forward(
     return replace(tape, loss=loss(tape, rows))
 
 
-def backward(tape: Tape, rows: Rows = ROWS) -> tuple[dict[str, Array], dict[int, Array]]:
+def backward(tape: Tape, rows: Rows = ROWS, walk: Walk = WALK) -> tuple[dict[str, Array], dict[int, Array]]:
     """Gradients by parameter key, and by link (nodes ≥ 0, inputs < 0). What the loss does not reach is absent."""
     architecture = tape.architecture
     by_link: dict[int, Array] = {}
     by_param: dict[str, Array] = {}
-    for link, d in zip(architecture.loss.inputs, _loss_slopes(tape, rows), strict=True):
-        by_link[link] = by_link[link] + d if link in by_link else d
+    for link, d in zip(architecture.loss.inputs, _loss_slopes(tape, rows, walk), strict=True):
+        by_link[link] = walk.at_fork(by_link[link], d) if link in by_link else d
     for i in reversed(range(len(architecture.nodes))):
         if i not in by_link:
             continue  # nothing that the loss depends on uses this node
@@ -126,11 +153,11 @@ def backward(tape: Tape, rows: Rows = ROWS) -> tuple[dict[str, Array], dict[int,
         d_inputs, d_params = _pull_back(rows, i, tape, by_link[i])
         for link, d in zip(node.inputs, d_inputs, strict=True):
             if d is not None:  # of indices and masks there is none
-                by_link[link] = by_link[link] + d if link in by_link else d
+                by_link[link] = walk.at_fork(by_link[link], d) if link in by_link else d
         for role, d in d_params.items():
             key = node.params[role]
-            by_param[key] = by_param[key] + d if key in by_param else d
-    for key, d in reduction.penalty_slopes(architecture, tape.params):
+            by_param[key] = walk.of_shared(by_param[key], d) if key in by_param else d
+    for key, d in walk.penalty_slopes(architecture, tape.params):
         by_param[key] = by_param[key] + d if key in by_param else d
     return by_param, by_link
 
@@ -190,22 +217,27 @@ def loss_vectors(tape: Tape, rows: Rows) -> tuple[Array, ...]:
     return row.vectors(*given, **own) if row.vectors else ()
 
 
-def _loss_slopes(tape: Tape, rows: Rows) -> tuple[Array, ...]:
-    return reduction.slopes(*_loss_parts(tape, rows))
+def _loss_slopes(tape: Tape, rows: Rows, walk: Walk = WALK) -> tuple[Array, ...]:
+    return reduction.slopes(*_loss_parts(tape, rows, walk))
 
 
-def _loss_parts(tape: Tape, rows: Rows) -> tuple[Loss, tuple[Array, ...], dict[str, Value], Any]:
+def _loss_parts(tape: Tape, rows: Rows, walk: Walk = WALK) -> tuple[Loss, tuple[Array, ...], dict[str, Value], Any]:
     """The rule, what it is given (outputs, then targets), its own attributes, and by what its terms are multiplied."""
     architecture = tape.architecture
     row = cast("Loss", rows[architecture.loss.op])
     own = {k: v for k, v in architecture.loss.attributes.items() if k not in COMMON}
     given = (*(tape.value(k) for k in architecture.loss.inputs), tape.targets)
     counts = row.counts(tape.targets, **own) if row.counts else None
-    return row, given, own, reduction.coefficients(architecture, counts, tape.weights, given[0].dtype)
+    return row, given, own, walk.coefficients(architecture, counts, tape.weights, given[0].dtype)
 
 
 def gradients(
-    case: Case, rows: Rows = ROWS, *, by_node: bool = False, laid_out: Callable[[Array], Array] = lambda array: array
+    case: Case,
+    rows: Rows = ROWS,
+    *,
+    walk: Walk = WALK,
+    by_node: bool = False,
+    laid_out: Callable[[Array], Array] = lambda array: array,
 ) -> Gradients:
     """Loss and gradients of every point of a case, in the case's dtype; leading axis P.
 
@@ -215,7 +247,7 @@ def gradients(
     weights = None if case.weights is None else laid_out(case.weights)
     with np.errstate(all="ignore"):
         tape = forward(case.architecture, params, inputs, laid_out(case.targets), rows, weights=weights)
-        by_param, by_link = backward(tape, rows)
+        by_param, by_link = backward(tape, rows, walk)
     architecture, points = case.architecture, case.n_points
 
     def full(found: Any, shape: Shape) -> Any:

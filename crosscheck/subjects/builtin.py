@@ -21,10 +21,11 @@ from crosscheck.spec.result import Gradients
 
 
 class Builtin:
-    """The hand-written backprop in the case's own dtype; `rows` replaces its table (a mutant does)."""
+    """The hand-written backprop in the case's own dtype; `rows` replaces its table, `walk` its walk (a mutant does)."""
 
-    def __init__(self, rows: Rows = network.ROWS, name: str = "builtin") -> None:
+    def __init__(self, rows: Rows = network.ROWS, name: str = "builtin", *, walk: network.Walk = network.WALK) -> None:
         self.rows = rows
+        self.walk = walk
         self.name = name
         self.error_model: Literal["torch", "jax"] | None = None
         self.weighs = True
@@ -34,8 +35,15 @@ class Builtin:
         return frozenset(self.rows)
 
     def gradients(self, case: Case) -> Gradients:
+        return self._asked(case, by_node=False)
+
+    def node_gradients(self, case: Case) -> Gradients:
+        """The same answer with ∂C/∂ each node's output in `by_node`."""
+        return self._asked(case, by_node=True)
+
+    def _asked(self, case: Case, *, by_node: bool) -> Gradients:
         rows = in_single(self.rows, case.dtype) if case.dtype in HALF else self.rows
-        return network.gradients(case, rows, laid_out=_laid_out(case))
+        return network.gradients(case, rows, walk=self.walk, by_node=by_node, laid_out=_laid_out(case))
 
 
 def _laid_out(case: Case) -> Callable[[Array], Array]:
