@@ -61,6 +61,7 @@ class Control:
     source: str
     rows: Mapping[str, Row] = field(default_factory=dict)
     walk: Walk = WALK
+    remembers: Callable[[], Remembering] | None = None
     beside: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
 
