@@ -45,22 +45,26 @@ def values_of(case: Case) -> tuple[Array, ...]:
     )
 
 
-def of_node(case: Case, outputs: tuple[Array, ...], node: int, above: Array) -> Local | None:
-    """Node `node` alone, with `above` = ∂C/∂(its output); None where it cannot be asked with the numbers it needs."""
+def of_node(case: Case, outputs: tuple[Array, ...], node: int, above: Array, ending: str = "cotangent") -> Local | None:
+    """Node `node` alone, with `above` = ∂C/∂(its output); None where it cannot be asked with the numbers it needs.
+
+    Its network ends in `cotangent`, or in `sse` where a subject knows that alone: 2(a - y) is `above` for one y.
+    """
     architecture = case.architecture
     own = architecture.nodes[node]
     inputs, links, values = _inputs(case, outputs, own.inputs, tuple(slot.dtype for slot in architecture.slots(node)))
     params = {role: f"0.{role}" for role in own.params}
     alone = Node(own.op, own.attributes, tuple(-k - 1 for k in range(len(inputs))), params)
-    cotangent = Loss("cotangent", OPS["cotangent"].complete({}, "loss"), (0,))
-    made = Architecture(inputs, (alone,), cotangent)
+    made = Architecture(inputs, (alone,), Loss(ending, OPS[ending].complete({}, "loss"), (0,)))
+    with np.errstate(all="ignore"):
+        targets = above if ending == "cotangent" else outputs[node] - above * above.dtype.type(0.5)
     return _asked(
         node,
         links,
         made,
         {f"0.{role}": case.params[key] for role, key in own.params.items()},
         values,
-        above.astype(dtype_named(case.dtype, "cotangent")),
+        targets.astype(dtype_named(case.dtype, "targets")),
         case,
         None,
     )

@@ -12,8 +12,9 @@ parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -63,11 +64,11 @@ class Located:
 
 
 def locate(
-    case: Case, judgement: Judgement, subject: Subject, arbiter: Certifier, *, free: bool = True
+    case: Case, judgement: Judgement, subject: Subject, arbiter: Certifier, ops: Collection[str] | None = None
 ) -> Located | None:
     """Where the backward first goes wrong; None where nothing that was looked at is.
 
-    `free`: the subject answers for other networks than this one too.
+    `ops` are those of which the subject answers for any network; None where it answers for this one alone.
     """
     if arbiter.gaps(case.architecture):
         return None
@@ -79,21 +80,22 @@ def locate(
             if alone.verdict in (Verdict.AGREES, Verdict.UNDECIDABLE):
                 return Located(None, Fault(None, Factor.PENALTY), "it is right without the penalty")
             part = plain
-        return _located(part, judgement, subject, arbiter, free=free)
+        return _located(part, judgement, subject, arbiter, ops)
     except OracleCrashed:
         raise
     except CrosscheckError:  # the subject breaks its contract when it is asked about a part
         return None
 
 
-def _located(case: Case, judgement: Judgement, subject: Subject, arbiter: Certifier, *, free: bool) -> Located | None:
+def _located(
+    case: Case, judgement: Judgement, subject: Subject, arbiter: Certifier, ops: Collection[str] | None
+) -> Located | None:
     if isinstance(subject, HasNodes):
-        steps, how = (
-            list(_by_intermediates(case, subject.node_gradients(case), subject, arbiter)),
-            "its own intermediates",
-        )
+        how, own = "its own intermediates", subject.node_gradients(case)
+        steps = list(_by_intermediates(case, own, subject, arbiter, ops))
     else:
-        steps, how = list(_by_asking(case, subject, arbiter)) if free else [], "each operation asked for by itself"
+        how = "each operation asked for by itself"
+        steps = list(_by_asking(case, subject, arbiter, ops))
     wrong = [step for step in steps if step.state == "wrong"]
     if wrong:
         first = next((step for step in wrong if step.worst >= CLEAR), max(wrong, key=lambda step: step.worst))
@@ -121,7 +123,9 @@ def _without_penalty(case: Case) -> Case | None:
     return replace(case, architecture=msgspec.structs.replace(case.architecture, loss=loss))
 
 
-def _by_intermediates(case: Case, own: Gradients, subject: Subject, arbiter: Certifier) -> Iterator[Step]:
+def _by_intermediates(
+    case: Case, own: Gradients, subject: Subject, arbiter: Certifier, ops: Collection[str] | None
+) -> Iterator[Step]:
     """Every factor in the order of the walk back, held against the subject's own values above it."""
     architecture, outputs = case.architecture, local.values_of(case)
     names = {-i - 1: item.name for i, item in enumerate(architecture.inputs) if item.dtype == "float"}
@@ -135,7 +139,7 @@ def _by_intermediates(case: Case, own: Gradients, subject: Subject, arbiter: Cer
             continue
         question = questions[node] = Question.of(found, subject, arbiter)
         yield from _of_node(question, architecture, said, own)
-    yield from _sums(case, questions, said, own, subject)
+    yield from _sums(case, questions, said, own, partial(_wrong_alone, subject, ops))
 
 
 def _of_node(
@@ -203,7 +207,7 @@ def _sums(
     questions: Mapping[int, Question],
     said: Mapping[int, Array],
     own: Gradients,
-    subject: Subject,
+    wrong_alone: Callable[[Question, Fault], bool],
 ) -> Iterator[Step]:
     """Of every fork, and of every shared parameter, whether the contributions add up."""
     architecture = case.architecture
@@ -217,7 +221,7 @@ def _sums(
             tuple(places),
         )
         faults = {place: factor_of_input(architecture, *place) for place in places}
-        yield from _of_a_sum(np.array(said[link]), joined, faults, questions, subject)
+        yield from _of_a_sum(np.array(said[link]), joined, faults, questions, wrong_alone)
     for key in architecture.param_shapes:
         roles = [(i, r) for i, n in enumerate(architecture.nodes) for r, k in n.params.items() if k == key]
         if len(roles) < 2 or key not in own.by_param or any(i not in questions for i, _ in roles):
@@ -231,7 +235,7 @@ def _sums(
             place: Fault(architecture.nodes[i].op, Factor.PARAM, role)
             for place, (i, role) in zip(joined.places, roles, strict=True)
         }
-        yield from _of_a_sum(own.by_param[key], joined, faults, questions, subject)
+        yield from _of_a_sum(own.by_param[key], joined, faults, questions, wrong_alone)
 
 
 def _room(question: Question, name: str) -> Array:
@@ -245,7 +249,7 @@ def _of_a_sum(
     joined: _Joined,
     faults: Mapping[tuple[int, int], Fault],
     questions: Mapping[int, Question],
-    subject: Subject,
+    wrong_alone: Callable[[Question, Fault], bool],
 ) -> Iterator[Step]:
     """Right, or wrong in the sum itself, or in one of the factors that are summed."""
     ones = (1,) * len(joined.parts)
@@ -254,7 +258,7 @@ def _of_a_sum(
         yield Step(node, Fault(None, Factor.SUM), "right")
         return
     # A use that is wrong by itself is to blame; a sum of sound contributions is not a sum of sound contributions.
-    guilty = [p for p in joined.places if _wrong_alone(questions[p[0]], faults[p], subject)]
+    guilty = [p for p in joined.places if wrong_alone(questions[p[0]], faults[p])]
     off = np.asarray(difference(claimed, np.asarray(sum(joined.parts))))
     with np.errstate(all="ignore"):
         worst = float(np.nan_to_num(off / np.asarray(sum(joined.bounds)), nan=np.inf, posinf=np.inf).max())
@@ -266,8 +270,10 @@ def _of_a_sum(
         yield Step(node, Fault(None, Factor.SUM), "wrong", worst, *values)
 
 
-def _wrong_alone(question: Question, fault: Fault, subject: Subject) -> bool:
-    """Whether the subject is wrong about this factor in a network of its node alone."""
+def _wrong_alone(subject: Subject, ops: Collection[str] | None, question: Question, fault: Fault) -> bool:
+    """Whether the subject is wrong about this factor in a network of its node alone, where it answers for that."""
+    if ops is None or not set(question.local.case.architecture.ops) <= set(ops):
+        return False
     return any(step.state == "wrong" and step.fault == fault for step in ask(question, subject))
 
 
@@ -287,15 +293,20 @@ def ask(question: Question, subject: Subject) -> list[Step]:
     return steps
 
 
-def _by_asking(case: Case, subject: Subject, arbiter: Certifier) -> Iterator[Step]:
+def _by_asking(case: Case, subject: Subject, arbiter: Certifier, ops: Collection[str] | None) -> Iterator[Step]:
     """Every factor in the order of the walk back, the subject asked for each node by itself."""
+    ending = next((loss for loss in ("cotangent", "sse") if loss in (ops or ())), None)
+    if ending is None:
+        return
     architecture, outputs = case.architecture, local.values_of(case)
     above = certified_nodes(case, arbiter)
     refused = 0
     for node in (LOSS, *reversed(range(len(architecture.nodes)))):
         if node != LOSS and not uses(architecture, node):
             continue
-        found = local.of_loss(case, outputs) if node == LOSS else local.of_node(case, outputs, node, above[node])
+        found = (
+            local.of_loss(case, outputs) if node == LOSS else local.of_node(case, outputs, node, above[node], ending)
+        )
         if found is None:
             continue
         try:

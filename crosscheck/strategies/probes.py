@@ -1,0 +1,118 @@
+"""The smallest networks that hold one operation: on which a failure is looked for before a large network is cut down.
+
+Their order depends on the operation alone, so that one bug ends at one network whichever case it was met in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from crosscheck.spec.architecture import Architecture, Input
+from crosscheck.spec.case import Case
+from crosscheck.spec.errors import SpecError
+from crosscheck.spec.op import Shape, Value
+from crosscheck.spec.ops import OPS
+from crosscheck.strategies.building import Build, Joint, LayerPlan, default
+from crosscheck.strategies.fitting import PREPARED, preparation
+from crosscheck.strategies.space import ATTRIBUTE_VALUES, PALETTE
+from crosscheck.strategies.values import FAMILIES, make_case
+
+# Simplest first: one number, two samples, two features; then what holds a window, several steps, a group.
+SHAPES: tuple[Shape, ...] = (
+    (1, 1),
+    (2, 1),
+    (1, 2),
+    (2, 2),
+    (2, 3),
+    (1, 1, 1),
+    (1, 2, 1),
+    (1, 1, 2),
+    (2, 2, 2),
+    (1, 2, 3),
+    (1, 1, 1, 1),
+    (1, 1, 2, 2),
+    (2, 2, 2, 2),
+    (1, 2, 3, 3),
+    (1,),
+    (2,),
+)
+
+
+def alone(op: str, attributes: Mapping[str, Value], shape: Shape, *, further: bool = False) -> Architecture | None:
+    """`x -> op -> sse` on an input of this shape, `x -> op` for a loss; None where the op does not stand on it.
+
+    A merge has a second input. `further`: the op's optional inputs are given.
+    """
+    kind, variant = OPS[op].kind, dict(attributes)
+    build = Build((op,), PALETTE, [Input("x", shape)])
+    try:
+        if kind == "loss":
+            allowed = tuple(filter(None, (preparation(op, variant, (*PREPARED.values(), "softplus")),)))
+            return replace(build, allowed=allowed).finished(op, [variant], -1)
+        if op == "embedding":
+            build = Build((op,), PALETTE, [Input("ids", shape, "int64")])
+        if kind == "merge":
+            build.inputs.append(Input("u", (*shape[:-2], shape[-1], shape[-2]) if op == "matmul" else shape))
+            link = build.add(op, variant, (-1, -2), {})
+        else:
+            plan = (op, (variant,))
+            joint = Joint(extras=further)
+            planned = LayerPlan(None, plan, joint) if kind == "activation" else LayerPlan(plan, None, joint)
+            link = build.layer(planned, -1)
+        made = build.finished("sse", [default("sse")], link)
+    except (SpecError, IndexError):
+        return None
+    # What does not fit is left out, or brought into another shape.
+    return made if [node.op for node in made.nodes] == [op] else None
+
+
+def probes(op: str, met: Mapping[str, Value]) -> Iterator[Architecture]:
+    """Networks of this op alone, simplest first: its simplest attributes, those with one as it was `met`, then all.
+
+    `met` are the attributes of the node that is suspected.
+    """
+    seen: set[Architecture] = set()
+    for attributes in variants(op, met):
+        for shape in SHAPES:
+            made = alone(op, attributes, shape)
+            if made is not None and made not in seen:
+                seen.add(made)
+                yield made
+
+
+def variants(op: str, met: Mapping[str, Value]) -> list[dict[str, Value]]:
+    """The simplest attributes; with one of those that were met; with its size as it was met; all of them."""
+    simplest = {a.name: _simplest(op, a.name, a.default) for a in OPS[op].attributes}
+    given = {name: value for name, value in met.items() if name in simplest}
+    differing = [name for name in simplest if given.get(name, simplest[name]) != simplest[name]]
+    singly = [simplest | {name: given[name]} for name in differing]
+    return [simplest, *singly, simplest | given] if differing else [simplest]
+
+
+def _simplest(op: str, name: str, value: Value | None) -> Value:
+    if value is not None:
+        return value
+    return ATTRIBUTE_VALUES.get((op, name), PALETTE)[0]
+
+
+def of_all_families(architecture: Architecture, dtype: str, *, seed: int = 0, each: int = 1) -> Case:
+    """Points of every family of values, `each` of one: a question that holds every kind of number."""
+    return joined([make_case(architecture, family=f, seed=seed, points=each, dtype=dtype) for f in FAMILIES])
+
+
+def joined(parts: Sequence[Case]) -> Case:
+    """The points of several cases of one architecture and dtype as one case."""
+    first = parts[0]
+    weights = [part.weights for part in parts if part.weights is not None]
+    return replace(
+        first,
+        params={k: np.concatenate([part.params[k] for part in parts]) for k in first.params},
+        inputs={k: np.concatenate([part.inputs[k] for part in parts]) for k in first.inputs},
+        targets=np.concatenate([part.targets for part in parts]),
+        weights=np.concatenate(weights) if weights else None,
+        family="given",
+        aims_at_kinks=any(part.aims_at_kinks for part in parts),
+    )
