@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from crosscheck import __version__, gate
 from crosscheck.checking import DIFFERENCED_ENTRIES, DIFFERENCES, Certify, Witnesses
 from crosscheck.diagnosis import conventions
-from crosscheck.search import Hunt, Limits, Shown, findings, hunt
+from crosscheck.findings import Shown, findings
+from crosscheck.search import Hunt, Limits, hunt
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import OracleUnavailable, UsageError
@@ -211,7 +212,7 @@ def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = No
     drawn, ops = strategy(settings)
     called = call_witnesses(settings.oracles, settings.subject.error_model, settings.certify)
     planned = _planned(settings)
-    source = Source(drawn, settings.seed, planned, free=planned is not None)
+    source = Source(drawn, settings.seed, planned, ops=None if planned is None else ops)
     held = None if planned is None else Held(planned.grid)
     # Whatever floating-point policy the subject's module has set, overflow here is a matter for the judge.
     with np.errstate(all="ignore"):

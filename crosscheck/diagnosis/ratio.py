@@ -82,6 +82,10 @@ def named(ratio: float, architecture: Architecture) -> frozenset[str]:
     return frozenset(name for name, value in found.items() if abs(value - ratio) <= 1e-9 * abs(ratio))
 
 
+# How a sentence about a factor begins.
+SENTENCES = ("the gradient is the true one times", "constant ratio")
+
+
 def sentence(ratio: float | None, shared: Iterable[str], cases: int, ratios_differ: bool) -> str | None:
     """The diagnosis in words; `shared` are the quantities that equal the ratio in all of the cases."""
     names = sorted(shared, key=lambda n: ("1 /" in n, "elements" in n, "scale" in n, n))

@@ -131,10 +131,25 @@ class Taylor(Record, frozen=True):
     exact: bool = False
 
 
+class Place(Record, frozen=True):
+    """The first wrong factor of the chain rule: of node `node` (-1: the loss, None: the whole walk) and its op.
+
+    `factor` is in the textbook's symbols; `part` the role of a parameter or the number of an input. `how` it was found.
+    """
+
+    node: int | None
+    op: str | None
+    factor: str
+    part: str
+    how: str
+
+
 class Finding(Record, frozen=True):
     """One distinct cause: the smallest case that shows it, its worst entries, and what it looks like.
 
-    Where the loss is another than the one asked for, `own_taylor` is of the subject's, beside `taylor` of that one.
+    `terms` are the factors of the chain rule from the loss on, each (symbol, state, detail); `symptoms` and `bugs` the
+    names of what it looks like, likeliest first, and of known bugs that give exactly these gradients. Where the loss is
+    another than the one asked for, `own_taylor` is of the subject's, beside `taylor` of that one.
     `no_taylor` says why one of them is not there.
     """
 
@@ -162,6 +177,9 @@ class Finding(Record, frozen=True):
     replay: str
     own_taylor: Taylor | None = None
     no_taylor: str | None = None
+    located: Place | None = None
+    symptoms: tuple[str, ...] = ()
+    bugs: tuple[str, ...] = ()
 
 
 class Deviation(Record, frozen=True):

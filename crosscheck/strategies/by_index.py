@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -51,7 +51,7 @@ class Systematic(Protocol):
 class Source:
     """Cases by index: the systematic ones, if there are any, and then random ones out of one strategy.
 
-    `free`: any network is one that might be drawn, so that a failing one may be made simpler.
+    `ops` are those of which any network might be drawn, so that a failing one may be made simpler; None: no other one.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Source:
         seed: int,
         systematic: Systematic | None = None,
         *,
-        free: bool = True,
+        ops: Collection[str] | None = None,
     ) -> None:
         self._seed = seed
         self._strategy = strategy
         self._systematic = systematic
-        self._free = free
+        self.ops = None if ops is None else frozenset(ops)
         self._drawn: list[Case] = []
 
         @settings(database=None, deadline=None, suppress_health_check=_CHECKS)
@@ -125,7 +125,7 @@ class Source:
             best.append(case)  # a version of Hypothesis that records its choices otherwise: made simpler all the same
         _confirm(best, index)
         smallest = min(best, key=size)
-        return _simplified(smallest, fails_alike, most) if self._free else smallest
+        return _simplified(smallest, fails_alike, most) if self.ops is not None else smallest
 
 
 def _simplified(case: Case, fails_alike: Callable[[Case], bool], most: int) -> Case:

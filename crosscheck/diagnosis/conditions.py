@@ -1,0 +1,89 @@
+"""When it is wrong: the property that every failing answer has, and no right one that was seen.
+
+Found by asking for variations of the case; a property is told only where both kinds of answers were seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from crosscheck.diagnosis.properties import Property, properties
+from crosscheck.diagnosis.seen import Seen
+from crosscheck.judge.compare import Status
+from crosscheck.spec.fault import Factor, Fault
+from crosscheck.spec.result import Array, Bools
+
+# So many right answers without the property, and at least this part of those with it wrong, make it one.
+RIGHT, OFTEN = 3, 0.5
+
+
+def condition(seen: Sequence[Seen], where: Fault | None) -> str | None:
+    """`only at batch 1`, `only where z < 0`, `only where ids repeat`; None where nothing that was tried holds."""
+    if where is not None and where.factor is Factor.SLOPE and where.op is not None:
+        found = _of_the_elements(seen, where.op)
+        if found is not None:
+            return found
+    best: tuple[float, str] | None = None
+    for item in properties([s.case for s in seen], where):
+        rate = _rate(item, seen)
+        if rate is not None and (best is None or rate > best[0]):
+            best = rate, item.words
+    return f"only {best[1]}" if best is not None else None
+
+
+def _rate(item: Property, seen: Sequence[Seen]) -> float | None:
+    """How often it is wrong with the property; None where it is wrong without, or too few right ones are without."""
+    with_it = [0, 0]
+    right_without = 0
+    for s in seen:
+        has = item.has(s.case)
+        if has is None:
+            has = np.zeros(s.case.n_points, np.bool_)
+        if (s.wrong_points & ~has).any():
+            return None
+        right_without += int((s.right_points & ~has).sum())
+        with_it[0] += int((s.wrong_points & has).sum())
+        with_it[1] += int((s.right_points & has).sum())
+    rate = with_it[0] / max(sum(with_it), 1)
+    return rate if right_without >= RIGHT and rate >= OFTEN else None
+
+
+def _of_the_elements(seen: Sequence[Seen], op: str) -> str | None:
+    """Of an activation alone on its input: at which z its slope is wrong, where that is a stretch of the line."""
+    wrong, right = _elements(seen, op)
+    if not len(wrong) or len(right) < RIGHT:
+        return None
+    for words, holds in _stretches(wrong):
+        if holds(wrong).all() and not holds(right).any():
+            return f"only where {words}"
+    return None
+
+
+def _elements(seen: Sequence[Seen], op: str) -> tuple[Array, Array]:
+    """The z at which the slope was wrong, and those at which it was right."""
+    wrong, right = [np.zeros(0)], [np.zeros(0)]
+    for s in seen:
+        nodes = s.case.architecture.nodes
+        if [node.op for node in nodes] != [op] or "axis" in nodes[0].attributes or "x" not in s.tensors:
+            continue
+        z, tensor = s.case.inputs["x"].astype(np.float64), s.tensors["x"]
+        wrong.append(z[tensor.wrong])
+        right.append(z[(s.judgement.tensors["x"].status == Status.AGREE) & ~tensor.wrong])
+    return np.concatenate(wrong), np.concatenate(right)
+
+
+def _stretches(wrong: Array) -> list[tuple[str, Callable[[Array], Bools]]]:
+    low, high = float(wrong.min()), float(wrong.max())
+    return [
+        ("z = 0", lambda z: z == 0),
+        ("z < 0", lambda z: z < 0),
+        ("z > 0", lambda z: z > 0),
+        ("z ≤ 0", lambda z: z <= 0),
+        ("z ≥ 0", lambda z: z >= 0),
+        ("z ≠ 0", lambda z: z != 0),
+        (f"z ≥ {low:.4g}", lambda z: z >= low),
+        (f"z ≤ {high:.4g}", lambda z: z <= high),
+        (f"z from {low:.4g} to {high:.4g}", lambda z: (z >= low) & (z <= high)),
+    ]

@@ -1,0 +1,204 @@
+"""A diagnosis: the first wrong factor, which bug it looks like, when it shows, and in which entries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from crosscheck import mutants
+from crosscheck.diagnosis import conditions, recognise
+from crosscheck.diagnosis.extents import extents
+from crosscheck.diagnosis.locate import Located, Step, locate
+from crosscheck.diagnosis.seen import Seen, asked, variations
+from crosscheck.diagnosis.walked import LOSS, uses
+from crosscheck.judge.verdict import Judgement
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.case import Case
+from crosscheck.spec.fault import Factor, Fault, Symptom
+from crosscheck.spec.protocols import Certifier, Subject
+
+Term = tuple[str, str, str]
+# More than so many distinct operations wrong by themselves, and none right: no bug, but no derivative.
+EVERYWHERE = 3
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is known of a failure. `likely` are sentences, the likeliest first; `symptoms` in the same order.
+
+    `bugs` are the names of known bugs that give exactly these gradients; `terms` the factors on the way from the loss
+    to what is wrong, as the record holds them.
+    """
+
+    located: Located | None = None
+    likely: tuple[str, ...] = ()
+    symptoms: tuple[Symptom, ...] = ()
+    bugs: tuple[str, ...] = ()
+    ruled_out: tuple[Symptom, ...] = ()
+    condition: str | None = None
+    extents: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    seen: tuple[Seen, ...] = field(default=(), repr=False)
+
+    def without(self, symptom: Symptom) -> Diagnosis:
+        """The same without what it says of this symptom, which somebody else can say better."""
+        kept = [(s, text) for s, text in zip(self.symptoms, self.likely, strict=False) if s is not symptom]
+        return replace(self, symptoms=tuple(s for s, _ in kept), likely=tuple(text for _, text in kept))
+
+    def lines(self) -> Iterator[str]:
+        """The diagnosis as the record holds it."""
+        yield from self.likely
+        if self.condition is not None:
+            yield self.condition
+        yield from self.extents
+        if self.ruled_out:
+            yield "ruled out: " + ", ".join(short(symptom) for symptom in self.ruled_out)
+
+
+def short(symptom: Symptom) -> str:
+    """A symptom in a word or two."""
+    return SHORT.get(symptom, symptom.name.lower().replace("_", " "))
+
+
+# fmt: off
+SHORT = {
+    Symptom.NEGATED: "sign",                Symptom.MISSING: "left out",           Symptom.TRANSPOSED: "transpose",
+    Symptom.NOT_SUMMED: "missing sum",      Symptom.MEAN: "mean for sum",          Symptom.UPSTREAM: "upstream ignored",
+    Symptom.NO_SLOPE: "no derivative",      Symptom.SLOPE_AT_OUTPUT: "derivative at a",
+    Symptom.SLOPE_TWICE: "derivative twice", Symptom.DIAGONAL: "diagonal only",    Symptom.MASK: "mask ignored",
+    Symptom.TWICE: "counted twice",         Symptom.OVERWRITTEN: "overwritten",    Symptom.STALE: "stale values",
+    Symptom.AXIS: "wrong axis",             Symptom.TERM: "dropped term",          Symptom.ONE_SIDE: "one side of zero",
+    Symptom.OTHER_FUNCTION: "another function's derivative",                       Symptom.NAN: "not a number",
+}
+# fmt: on
+
+
+def diagnose(
+    case: Case,
+    judgement: Judgement,
+    others: Iterable[Case],
+    subject: Subject,
+    arbiter: Certifier,
+    ops: Collection[str] | None,
+) -> Diagnosis:
+    """The diagnosis of a wrong backward from its smallest case, other cases that fail, and variations of it.
+
+    `ops` are those of which the subject answers for any network, None where it answers for one alone: then there are
+    no variations. The arbiter answers for this case.
+    """
+    located = locate(case, judgement, subject, arbiter, ops)
+    everywhere = _wrong_everywhere(located)
+    if everywhere is not None:
+        return Diagnosis(likely=(everywhere,))
+    seen = [asked(case, subject, arbiter)]
+    seen += [asked(other, subject, arbiter) for other in others if not arbiter.gaps(other.architecture)]
+    random = recognise.at_random(seen)
+    if random is not None:
+        return Diagnosis(likely=(random,), seen=tuple(seen))
+    fault = located.fault if located is not None else None
+    if located is not None and located.fault.op is not None and ops is not None and located.node is not None:
+        operation = case.architecture.nodes[located.node] if located.node >= 0 else case.architecture.loss
+        seen += variations(operation.op, operation.attributes, ops, case.dtype, subject, arbiter)
+    known = recognise.recognise(seen, fault, mutants.mutants())
+    likely = [named.text for named in known.likely]
+    return Diagnosis(
+        located=located,
+        likely=tuple(likely) or (_nothing(known.tried, fault),),
+        symptoms=tuple(named.symptom for named in known.likely),
+        bugs=known.bugs,
+        ruled_out=known.ruled_out,
+        condition=conditions.condition(seen, fault),
+        extents=tuple(extents(seen)),
+        terms=tuple(_terms(case.architecture, located)),
+        seen=tuple(seen),
+    )
+
+
+def _nothing(tried: int, fault: Fault | None) -> str:
+    where = f" of {fault.op} {fault.factor.value}" if fault is not None and fault.op is not None else ""
+    return f"unknown: neither a pattern nor one of {tried} known bugs{where} gives these gradients"
+
+
+def _wrong_everywhere(located: Located | None) -> str | None:
+    """Several operations, each wrong by itself, and none right."""
+    steps = located.steps if located is not None else ()
+    wrong = {step.fault.op for step in steps if step.state == "wrong"}
+    if len(wrong) < EVERYWHERE or any(step.state == "right" for step in steps):
+        return None
+    named = ", ".join(sorted(op for op in wrong if op is not None))
+    return f"wrong everywhere: each of {named} is wrong by itself, so no single term of the chain rule is to blame"
+
+
+def _terms(architecture: Architecture, located: Located | None) -> Iterator[Term]:
+    """(symbol, state, detail) of the factors from the loss to the first wrong one, and of what comes behind it."""
+    if located is None:
+        return
+    path = _path(architecture, located.node)
+    shown = [s for s in located.steps if s.node in path and (s.fault.factor is not Factor.PARAM or _is(s, located))]
+    met = False
+    for step in shown:
+        if _is(step, located):
+            met = True
+            yield symbol(architecture, step), "first wrong", _detail(step)
+        elif step.state == "right" or not met:
+            yield symbol(architecture, step), "right" if step.state == "right" else "unknown", ""
+    if not met:
+        step = Step(located.node, located.fault, "wrong")
+        others = "; or " + ", or ".join(symbol(architecture, Step(n, f, "wrong")) for n, f in located.others)
+        yield symbol(architecture, step), "first wrong", others[2:] if located.others else ""
+    yield from _behind(architecture, located)
+
+
+def _is(step: Step, located: Located) -> bool:
+    return (step.node, step.fault) == (located.node, located.fault)
+
+
+def _detail(step: Step) -> str:
+    if step.claimed is None or step.certified is None:
+        return ""
+    return f"first wrong: {step.claimed:.5g}, certified {step.certified:.5g}"
+
+
+def _behind(architecture: Architecture, located: Located) -> Iterator[Term]:
+    """The parameter's own factor, where what is wrong stands right behind its node: ∂z/∂w is not to blame."""
+    if located.fault.factor not in (Factor.SLOPE, Factor.LOSS, Factor.INPUT) or located.node is None:
+        return
+    inputs = architecture.loss.inputs if located.node == LOSS else architecture.nodes[located.node].inputs
+    link = inputs[0]
+    if link < 0 or not architecture.nodes[link].params:
+        return
+    role = next(iter(architecture.nodes[link].params))
+    states = [s.state for s in located.steps if s.node == link and s.fault.factor is Factor.PARAM]
+    state = "right" if "right" in states and "wrong" not in states else "unknown"
+    yield f"∂z/∂{'w' if role == 'weight' else role}", state, ""
+
+
+def _path(architecture: Architecture, node: int | None) -> tuple[int | None, ...]:
+    """The nodes from the loss back to this one, along the first use of each."""
+    found: list[int | None] = [node]
+    while node is not None and node != LOSS:
+        users = uses(architecture, node)
+        if not users:
+            break
+        node = users[0][0]
+        found.append(node)
+    return tuple(found)
+
+
+def symbol(architecture: Architecture, step: Step) -> str:
+    """`∂a/∂z`, `∂z/∂w`, `∂z/∂a`; with its place where the network has more than one of the kind."""
+    fault = step.fault
+    if fault.factor is Factor.PARAM:
+        letter = {"weight": "w", "bias": "b"}.get(fault.part, fault.part)
+        text = f"∂z/∂{letter}"
+    else:
+        text = fault.factor.value
+    if step.node is None or step.node == LOSS or len(architecture.nodes) < 3:
+        return text
+    place = architecture.nodes[step.node].op if 0 <= step.node < len(architecture.nodes) else "input"
+    return f"{text} of node {step.node} ({place})"
+
+
+def first_failing(cases: Sequence[Case], most: int) -> list[Case]:
+    """The smaller ones of the cases that fail, so that a diagnosis does not wait for the largest."""
+    return sorted(cases, key=lambda case: sum(a.size for a in case.params.values()))[:most]

@@ -1,0 +1,73 @@
+"""Which known bug gives exactly these gradients, on every case that was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crosscheck.diagnosis.seen import Seen, Tensor
+from crosscheck.mutants.mutant import Mutant
+from crosscheck.spec.fault import Fault
+from crosscheck.spec.result import Array, Gradients
+from crosscheck.subjects.planted import Planted
+
+# Both the subject's answer and the planted one are rounded.
+BOTH = 2.0
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The bugs that give these gradients, those that were happened on somewhere first; and all that were tried."""
+
+    fitting: tuple[Mutant, ...]
+    tried: tuple[Mutant, ...]
+
+
+def look_up(known: Iterable[Mutant], seen: Sequence[Seen], where: Fault | None) -> Looked:
+    """The known bugs of this place that explain every answer, right ones included.
+
+    Without a place all bugs of the operations that were seen are tried.
+    """
+    tried = tuple(mutant for mutant in known if mutant.remembers is None and _stands_at(mutant, seen, where))
+    fitting = [mutant for mutant in tried if explains(mutant, seen)]
+    return Looked(tuple(sorted(fitting, key=lambda mutant: mutant.source == "systematic")), tried)
+
+
+def _stands_at(mutant: Mutant, seen: Sequence[Seen], where: Fault | None) -> bool:
+    if where is not None and where.op is not None:
+        return any((fault.op, fault.factor) == (where.op, where.factor) for fault in mutant.faults)
+    if where is not None:
+        return any((fault.op, fault.factor) == (None, where.factor) for fault in mutant.faults)
+    return all(set(mutant.ops) <= set(s.case.architecture.ops) for s in seen if s.failed)
+
+
+def explains(mutant: Mutant, seen: Sequence[Seen]) -> bool:
+    """Whether the planted bug gives every claimed gradient to within rounding, and some wrong one among them."""
+    failed = False
+    for s in seen:
+        planted = Planted(mutant).gradients(s.case)
+        if not all(_alike(tensor, planted) for tensor in s.tensors.values()):
+            return False
+        failed |= s.failed
+    return failed
+
+
+def _alike(tensor: Tensor, planted: Gradients) -> bool:
+    own: Array = planted[tensor.name].astype(np.float64)
+    with np.errstate(all="ignore"):
+        # A bug may make a gradient larger, and so its rounding.
+        grown = np.maximum(1.0, _largest(own) / _largest(tensor.true))
+        off = np.abs(own - tensor.claimed)
+        same = (
+            (off <= BOTH * tensor.bound * grown) | (np.isnan(own) & np.isnan(tensor.claimed)) | (own == tensor.claimed)
+        )
+    return bool(same[tensor.decided].all())
+
+
+def _largest(values: Array) -> Array:
+    """By point, against the axes of one network; at least the smallest normal number."""
+    size = np.where(np.isfinite(values), np.abs(values), 0.0)
+    largest = np.maximum(size.reshape(len(size), -1).max(axis=1, initial=0.0), 2.0**-1022)
+    return np.asarray(largest.reshape((-1,) + (1,) * (values.ndim - 1)))

@@ -1,0 +1,110 @@
+"""Properties of a case that a failure may hang on: sizes, attributes, and what numbers, indices and masks are like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from crosscheck.spec.architecture import Node
+from crosscheck.spec.case import Case
+from crosscheck.spec.fault import Fault
+from crosscheck.spec.op import Attribute, Value
+from crosscheck.spec.ops import OPS
+from crosscheck.spec.result import Array, Bools
+
+# By point (P,): whether a case has the property. None where it makes no sense there.
+Has = Callable[[Case], Bools | None]
+# Of an input (P, numbers): by point.
+Test = Callable[[Array], Any]
+
+
+@dataclass(frozen=True)
+class Property:
+    """In words that follow "only", and how to see it."""
+
+    words: str
+    has: Has
+
+
+def properties(cases: Sequence[Case], where: Fault | None) -> list[Property]:
+    """Sizes, attributes, and what the numbers, indices and masks are like."""
+    found = [
+        Property("at batch 1", partial(_size, axis=0, test=lambda n: n == 1)),
+        Property("at a batch above 1", partial(_size, axis=0, test=lambda n: n > 1)),
+        Property("at width 1", partial(_size, axis=-1, test=lambda n: n == 1)),
+        Property("at a width above 1", partial(_size, axis=-1, test=lambda n: n > 1)),
+        Property("with more than one step or channel", partial(_size, axis=1, test=lambda n: n > 1, rank=3)),
+        Property("with one step or channel", partial(_size, axis=1, test=lambda n: n == 1, rank=3)),
+        Property("where ids repeat", partial(_integers, test=_repeats)),
+        Property("where no id repeats", partial(_integers, test=lambda ids: ~_repeats(ids))),
+        Property("where the mask hides something", partial(_masks, test=lambda m: ~m.all(axis=1))),
+        Property("where the mask hides nothing", partial(_masks, test=lambda m: m.all(axis=1))),
+        Property("where an input is exactly 0", partial(_numbers, test=lambda x: (x == 0).any(axis=1))),
+        Property("where inputs are equal", partial(_numbers, test=_repeats)),
+        Property("where an input is negative", partial(_numbers, test=lambda x: (x < 0).any(axis=1))),
+        Property("where an input is positive", partial(_numbers, test=lambda x: (x > 0).any(axis=1))),
+    ]
+    if where is not None and where.op is not None:
+        met = [node.attributes for case in cases for node in _nodes(case, where.op)]
+        for attribute in OPS[where.op].attributes:
+            values = dict.fromkeys(attributes[attribute.name] for attributes in met if attribute.name in attributes)
+            for value in values if len(values) > 1 else ():
+                words = f"with {attribute.name}={_text(value)}"
+                found.append(Property(words, partial(_attribute, op=where.op, attribute=attribute, value=value)))
+            if attribute.type in ("int", "sizes") and attribute.default is not None and len(values) > 1:
+                words = f"with {attribute.name} other than {_text(attribute.default)}"
+                found.append(Property(words, partial(_unlike, op=where.op, attribute=attribute)))
+    return found
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _nodes(case: Case, op: str) -> list[Node]:
+    return [node for node in case.architecture.nodes if node.op == op]
+
+
+def _all(case: Case, held: bool) -> Bools:
+    return np.full(case.n_points, held, np.bool_)
+
+
+def _size(case: Case, axis: int, test: Callable[[int], bool], rank: int = 1) -> Bools | None:
+    shape = case.architecture.inputs[0].shape
+    return _all(case, test(shape[axis])) if len(shape) >= rank and shape else None
+
+
+def _integers(case: Case, test: Test) -> Bools | None:
+    return _of_inputs(case, "int64", test)
+
+
+def _masks(case: Case, test: Test) -> Bools | None:
+    return _of_inputs(case, "bool", test)
+
+
+def _numbers(case: Case, test: Test) -> Bools | None:
+    return _of_inputs(case, "float", test)
+
+
+def _of_inputs(case: Case, dtype: str, test: Test) -> Bools | None:
+    names = [item.name for item in case.architecture.inputs if item.dtype == dtype][:1]
+    return np.asarray(test(case.inputs[names[0]].reshape(case.n_points, -1))) if names else None
+
+
+def _repeats(values: Array) -> Array:
+    ordered = np.sort(values, axis=1)
+    return np.asarray((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+
+
+def _attribute(case: Case, op: str, attribute: Attribute, value: Value) -> Bools | None:
+    nodes = _nodes(case, op)
+    return _all(case, any(node.attributes[attribute.name] == value for node in nodes)) if nodes else None
+
+
+def _unlike(case: Case, op: str, attribute: Attribute) -> Bools | None:
+    nodes = _nodes(case, op)
+    return _all(case, any(node.attributes[attribute.name] != attribute.default for node in nodes)) if nodes else None

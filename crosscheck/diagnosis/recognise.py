@@ -1,0 +1,237 @@
+"""Which bug it looks like: patterns of the difference, and the known bugs that give exactly these gradients.
+
+Everything is held against all answers that were seen, right ones included. What fits is named, the most specific first;
+what was tried and does not fit is told as ruled out; where nothing fits, that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from crosscheck.diagnosis import dictionary, ratio
+from crosscheck.diagnosis.seen import Seen, Tensor
+from crosscheck.judge.forward import in_words
+from crosscheck.mutants.mutant import Mutant
+from crosscheck.spec.fault import Fault, Symptom
+from crosscheck.spec.result import Floats
+
+# Of a sum of products of independent numbers this part at most is left by chance, in units of 1/√n.
+BY_CHANCE = 4.0
+# Fewer numbers say nothing about whether two gradients have anything in common.
+MANY = 30
+
+
+@dataclass(frozen=True)
+class Named:
+    """One thing that it may be. `bugs` are the names of the known bugs that give these gradients."""
+
+    symptom: Symptom
+    text: str
+    bugs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What fits, the likeliest first, and what was ruled out."""
+
+    likely: tuple[Named, ...] = ()
+    ruled_out: tuple[Symptom, ...] = ()
+    tried: int = 0
+    bugs: tuple[str, ...] = field(default=())
+
+
+def recognise(seen: Sequence[Seen], where: Fault | None, known: Iterable[Mutant]) -> Recognised:
+    """Name the bug behind the failing ones of these answers; `where` is the factor that was found wrong, if one was."""
+    failing = [s for s in seen if s.failed]
+    if not failing:
+        return Recognised()
+    looked = dictionary.look_up(known, seen, where)
+    happened = [m for m in looked.fitting if m.source != "systematic"]
+    systematic = [m for m in looked.fitting if m.source == "systematic"]
+    patterns = [(symptom, pattern(failing)) for symptom, pattern in PATTERNS]
+    measured = [Named(symptom, text) for symptom, text in patterns if text]
+    likely = [*_of_bugs(happened), *measured, *_of_bugs(systematic)]
+    fits = {named.symptom for named in likely}
+    tried = {m.symptom for m in looked.tried} | {symptom for symptom, _ in patterns}
+    ruled_out = sorted(tried - fits - {Symptom.SLIGHT, Symptom.BOUNDARY}, key=lambda s: list(Symptom).index(s))
+    bugs = tuple(m.name for m in looked.fitting)
+    return Recognised(tuple(_once(likely)), tuple(ruled_out), len(looked.tried), bugs)
+
+
+def _of_bugs(bugs: Sequence[Mutant]) -> list[Named]:
+    """The known bugs as one thing: on what was seen nothing tells them apart."""
+    if not bugs:
+        return []
+    first = bugs[0]
+    source = f" (as in {first.source})" if first.source not in ("systematic", "classic") else ""
+    others = f"; or {bugs[1].what}" if len(bugs) > 1 else ""
+    return [Named(first.symptom, f"{first.what}{source}{others}", tuple(m.name for m in bugs))]
+
+
+def _once(likely: Iterable[Named]) -> Iterable[Named]:
+    """Of one symptom the first that was named."""
+    met = set()
+    for named in likely:
+        if named.symptom not in met:
+            met.add(named.symptom)
+            yield named
+
+
+def _wrong(seen: Sequence[Seen]) -> list[Tensor]:
+    return [t for s in seen for t in s.tensors.values() if t.wrong.any()]
+
+
+def _negated(seen: Sequence[Seen]) -> str | None:
+    return "the gradient has the wrong sign" if _common(_wrong(seen)) == -1.0 else None
+
+
+def _zero(seen: Sequence[Seen]) -> str | None:
+    wrong = _wrong(seen)
+    return "the gradient is zero: it was left out" if all((t.claimed[t.decided] == 0).all() for t in wrong) else None
+
+
+def _factor(seen: Sequence[Seen]) -> str | None:
+    """One factor in every answer, or one that is a quantity of each network."""
+    factors, shared = [], []
+    for s in seen:
+        factor = _common([t for t in s.tensors.values() if t.wrong.any()])
+        if factor is None:
+            return None
+        factors.append(factor)
+        shared.append(ratio.named(factor, s.case.architecture))
+    names = frozenset.intersection(*shared)
+    differ = len(set(factors)) > 1
+    if set(factors) & {0.0, -1.0} and not differ:
+        return None
+    return ratio.sentence(factors[0], names, len(seen), differ)
+
+
+def _common(tensors: Sequence[Tensor]) -> float | None:
+    return ratio.common([(t.claimed[t.decided], t.true[t.decided], t.bound[t.decided]) for t in tensors])
+
+
+def _factor_by_layer(seen: Sequence[Seen]) -> str | None:
+    """A factor of its own for each gradient, in every answer."""
+    found: dict[str, set[float]] = {}
+    for s in seen:
+        for name, t in s.tensors.items():
+            if t.wrong.any():
+                factor = _common([t])
+                if factor is None or factor == 0.0:
+                    return None
+                found.setdefault(name, set()).add(factor)
+    if len(found) < 2 or any(len(factors) > 1 for factors in found.values()):
+        return None
+    if len({next(iter(factors)) for factors in found.values()}) == 1:
+        return None
+    return "a factor of its own for each gradient: " + ", ".join(
+        f"{name} × {in_words(next(iter(factors)))}" for name, factors in found.items()
+    )
+
+
+def _transposed(seen: Sequence[Seen]) -> str | None:
+    wrong = _wrong(seen)
+    if not all(t.true.ndim > 2 and t.true.shape[-1] == t.true.shape[-2] > 1 for t in wrong):
+        return None
+    return "the gradient is the transpose of the true one" if all(map(_is_transpose, wrong)) else None
+
+
+def _is_transpose(t: Tensor) -> bool:
+    off = np.abs(t.claimed - t.true.swapaxes(-1, -2))
+    return bool((off <= t.bound + t.bound.swapaxes(-1, -2))[t.decided].all())
+
+
+def _penalty(seen: Sequence[Seen]) -> str | None:
+    """What it is off by is a multiple of the weights themselves."""
+    factors = []
+    for s in seen:
+        parts = [
+            (
+                t.claimed[t.decided] - t.true[t.decided],
+                s.case.params[name].astype(np.float64)[t.decided],
+                t.bound[t.decided],
+            )
+            for name, t in s.tensors.items()
+            if name in s.case.params and t.wrong.any()
+        ]
+        factor = ratio.common(parts) if parts else None
+        if factor is None or sum(p[0].size for p in parts) < 2:
+            return None
+        factors.append(factor)
+    if len(set(factors)) > 1:
+        return None
+    return f"the gradient is off by {in_words(factors[0])} × the weights: a penalty's term too much or too little"
+
+
+def _shifted(seen: Sequence[Seen]) -> str | None:
+    """The true numbers, at other places along one axis."""
+    wrong = _wrong(seen)
+    for axis in (-1, -2):
+        if all(t.true.ndim > -axis and t.true.shape[axis] > 1 and _is_rolled(t, axis) for t in wrong):
+            return f"the entries are shifted by one along axis {axis}"
+    return None
+
+
+def _is_rolled(t: Tensor, axis: int) -> bool:
+    return any(
+        bool((np.abs(t.claimed - np.roll(t.true, by, axis)) <= t.bound + np.roll(t.bound, by, axis))[t.decided].all())
+        for by in (1, -1)
+    )
+
+
+def _not_a_number(seen: Sequence[Seen]) -> str | None:
+    wrong = _wrong(seen)
+    off = [t.claimed[t.wrong] for t in wrong]
+    return "not a number where the truth is finite" if all(not np.isfinite(v).any() for v in off) else None
+
+
+def _slight(seen: Sequence[Seen]) -> str | None:
+    """Off by about one relative size everywhere: a constant of too few digits, or a step of a difference quotient."""
+    sizes = [np.abs(t.claimed - t.true)[t.wrong] / np.abs(t.true)[t.wrong] for t in _wrong(seen) if (t.true != 0).all()]
+    values: Floats = np.concatenate([np.zeros(0), *sizes])
+    if not len(values) or not np.isfinite(values).all() or values.max() > 1e-3:
+        return None
+    return (
+        f"off by {values.min():.1e} to {values.max():.1e} of the true value: a constant or a formula of too few digits"
+    )
+
+
+def at_random(seen: Sequence[Seen]) -> str | None:
+    """The gradients have nothing in common with the true ones: said instead of a guess."""
+    failing = [s for s in seen if s.failed]
+    claimed, true = [], []
+    for s in failing:
+        if any((t.decided & ~t.wrong & (t.true != 0)).any() for t in s.tensors.values()):
+            return None  # some of it is right
+        for t in s.tensors.values():
+            keep = t.decided & np.isfinite(t.claimed)
+            scale_c, scale_t = (np.abs(v[keep]).max(initial=0.0) for v in (t.claimed, t.true))
+            if scale_c and scale_t:
+                claimed.append(t.claimed[keep] / scale_c)
+                true.append(t.true[keep] / scale_t)
+    a, b = (np.concatenate([np.zeros(0), *part]) for part in (claimed, true))
+    if len(a) < MANY:
+        return None
+    together = float(np.abs(a @ b) / np.sqrt((a @ a) * (b @ b)))
+    if together > BY_CHANCE / np.sqrt(len(a)):
+        return None
+    return f"nothing in common with the true gradient: over {len(a):,} entries the correlation is {together:.2f}"
+
+
+Pattern = Callable[[Sequence[Seen]], str | None]
+# fmt: off
+PATTERNS: tuple[tuple[Symptom, Pattern], ...] = (
+    (Symptom.NAN,        _not_a_number),
+    (Symptom.NEGATED,    _negated),
+    (Symptom.MISSING,    _zero),
+    (Symptom.FACTOR,     _factor),
+    (Symptom.TRANSPOSED, _transposed),
+    (Symptom.PENALTY,    _penalty),
+    (Symptom.AXIS,       _shifted),
+    (Symptom.FACTOR,     _factor_by_layer),
+    (Symptom.SLIGHT,     _slight),
+)
+# fmt: on

@@ -1,0 +1,104 @@
+"""What a subject was seen to answer: a case, and the judgement on it. A diagnosis rests on several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from crosscheck.checking import Witnesses, check
+from crosscheck.judge.compare import Status
+from crosscheck.judge.verdict import Judgement
+from crosscheck.spec.case import Case
+from crosscheck.spec.op import Value
+from crosscheck.spec.protocols import Certifier, Subject
+from crosscheck.spec.result import Bools, Floats, Verdict
+from crosscheck.strategies import probes
+
+# Of a suspected operation so many small networks are asked about; each holds points of every family of values.
+NETWORKS = 10
+# One number; several samples, features, both; more of each; channels, steps and windows.
+SHAPES = ((1, 1), (3, 1), (1, 3), (3, 3), (1, 1, 1), (1, 3, 1), (2, 3, 2), (2, 2, 3, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One gradient, (P, …): claimed, true, and how far rounding may have moved the claim; where it was decided."""
+
+    name: str
+    claimed: Floats
+    true: Floats
+    bound: Floats
+    decided: Bools
+    wrong: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A case that was asked, and what became of it."""
+
+    case: Case
+    judgement: Judgement
+
+    @cached_property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Every gradient of which the truth is known."""
+        found = {}
+        for name, t in self.judgement.tensors.items():
+            proof = t.truth.name if t.truth is not None else next(iter(t.against), None)
+            if proof is None:
+                continue
+            claimed, true = t.values["subject"].astype(np.float64), t.values[proof].astype(np.float64)
+            bound = t.own_bounds["subject"] + t.own_bounds[proof]
+            decided = np.isfinite(bound) & ~np.isin(t.status, (Status.NOT_COMPARED, Status.OVERFLOW))
+            found[name] = Tensor(name, claimed, true, bound, decided, t.status == Status.DISAGREE)
+        return found
+
+    @property
+    def failed(self) -> bool:
+        return any(t.wrong.any() for t in self.tensors.values())
+
+    @cached_property
+    def wrong_points(self) -> Bools:
+        """(P,): where some gradient is wrong."""
+        return self._by_point(lambda t: t.wrong)
+
+    @cached_property
+    def right_points(self) -> Bools:
+        """(P,): where gradients were compared, and none is wrong."""
+        known = self._by_point(lambda t: self.judgement.tensors[t.name].status == Status.AGREE)
+        return np.asarray(known & ~self.wrong_points)
+
+    def _by_point(self, of: Callable[[Tensor], Bools]) -> Bools:
+        result = np.zeros(self.case.n_points, np.bool_)
+        for tensor in self.tensors.values():
+            mask = of(tensor)
+            result |= mask.reshape(len(mask), -1).any(axis=1)
+        return result
+
+
+def asked(case: Case, subject: Subject, arbiter: Certifier) -> Seen:
+    """The case with the judgement on it, by the truth alone."""
+    return Seen(case, check(case, subject, Witnesses((arbiter,), differences=False)))
+
+
+def variations(
+    op: str, met: Mapping[str, Value], ops: Collection[str], dtype: str, subject: Subject, arbiter: Certifier
+) -> Iterator[Seen]:
+    """What the subject answers for small networks of this operation: other sizes, attributes and numbers.
+
+    Those in which it breaks its contract say nothing.
+    """
+    left = NETWORKS
+    for attributes in reversed(probes.variants(op, met)):
+        for shape in SHAPES:
+            made = probes.alone(op, attributes, shape)
+            if left == 0 or made is None or not set(made.ops) <= set(ops) or arbiter.gaps(made):
+                continue
+            seen = asked(probes.of_all_families(made, dtype), subject, arbiter)
+            if seen.judgement.verdict is Verdict.BROKE_CONTRACT and not seen.judgement.tensors:
+                continue
+            left -= 1
+            yield seen

@@ -1,0 +1,316 @@
+"""From the failures of a hunt to its findings: one for each distinct cause, shrunk, diagnosed and described.
+
+The lowest index of each cause is shrunk; the failures that its minimum explains (they contain its operations, and none
+is located in another) are counted with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from crosscheck.checking import Witnesses, check
+from crosscheck.diagnosis import describe, ratio, region, slope
+from crosscheck.diagnosis.diagnose import Diagnosis, diagnose
+from crosscheck.diagnosis.locate import locate
+from crosscheck.judge.verdict import Judgement, broke
+from crosscheck.search import WAVERS, Failure, Hunt, Kind, drawn
+from crosscheck.shrinking import shrunk
+from crosscheck.spec.case import Case
+from crosscheck.spec.errors import ContractBroken, OracleCrashed
+from crosscheck.spec.fault import Fault, Symptom
+from crosscheck.spec.protocols import Subject
+from crosscheck.spec.record import Finding, Place
+from crosscheck.spec.result import DeviationMet, Verdict
+from crosscheck.strategies.by_index import NotAgain, Source, size
+
+# Distinct causes that are shrunk and shown; a subject that is wrong everywhere has no more to say.
+MOST_FINDINGS = 10
+# Enough to say from where to where a framework is off.
+CASES_FOR_REGION = 8
+# Beside the smallest case so many that fail are looked at for a diagnosis.
+CASES_FOR_DIAGNOSIS = 3
+# Carry no bug of their own to speak of: a minimum needs them to connect the rest.
+PLUMBING = ("dense", "identity")
+# Failures with other operations than the first, of which it is asked whether they have the same cause.
+REPRESENTATIVES = 8
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding with the cases that go beside the record."""
+
+    finding: Finding
+    smallest: Case
+    worst: Case
+
+
+def findings(
+    result: Hunt,
+    source: Source,
+    subject: Subject,
+    witnesses: Witnesses,
+    most: int = MOST_FINDINGS,
+    *,
+    shrink: bool = True,
+) -> tuple[tuple[Shown, ...], int]:
+    """Shrink and describe each distinct cause; also how many failures were left unexplained beyond `most`.
+
+    Without `shrink`, for which time may be lacking, the first failure of each kind stands for the others.
+    """
+    left = sorted(result.failures, key=lambda f: (list(Verdict).index(f.kind.verdict), f.index))
+    causes: list[Cause] = []
+    while left and len(causes) < most:
+        cause = _cause(left, source, subject, witnesses) if shrink else _unshrunk(left, left[0].kind, source)
+        causes.append(cause)
+        left = [f for f in left if f not in cause.failures]
+    return tuple(_shown(cause, source, subject, witnesses) for cause in _merged(causes)), len(left)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One distinct cause: its smallest case, and the failures that it explains."""
+
+    kind: Kind
+    signature: frozenset[str]
+    smallest: Case
+    failures: list[Failure]
+    minimal: bool = True
+
+
+def _cause(left: list[Failure], source: Source, subject: Subject, witnesses: Witnesses) -> Cause:
+    """What explains the first of these failures, and whichever of the others that explains too."""
+    first = left[0]
+    try:
+        smallest = shrunk(source, first, subject, witnesses).case
+    except NotAgain:
+        # What has its kind may waver like it: no operation is to blame.
+        return _unshrunk(left, WAVERS, source)
+    signature = _signature(smallest)
+    same = [f for f in left if f is first or (f.kind == first.kind and signature <= f.ops)]
+    elsewhere = _elsewhere(first, same, smallest, source, subject, witnesses)
+    return Cause(first.kind, signature, smallest, [f for f in same if f not in elsewhere])
+
+
+def _elsewhere(
+    first: Failure, same: list[Failure], smallest: Case, source: Source, subject: Subject, witnesses: Witnesses
+) -> list[Failure]:
+    """Those of these failures whose first wrong factor is one of another operation: they have a cause of their own.
+
+    Of the failures with the same operations one is asked.
+    """
+    arbiter = witnesses.arbiter
+    if first.kind.verdict is not Verdict.DISAGREES or arbiter is None or source.ops is None:
+        return []
+    groups: dict[frozenset[str], list[Failure]] = {}
+    for failure in same:
+        if failure is not first:
+            groups.setdefault(failure.ops, []).append(failure)
+    own = _place(smallest, subject, witnesses, source)
+    others = []
+    for failures in list(groups.values())[:REPRESENTATIVES] if own is not None else ():
+        place = _place(drawn(source, failures[0].index), subject, witnesses, source)
+        if place is not None and place.op != (own.op if own is not None else None):
+            others += failures
+    return others
+
+
+def _place(case: Case, subject: Subject, witnesses: Witnesses, source: Source) -> Fault | None:
+    """The first wrong factor of a case."""
+    arbiter = witnesses.arbiter
+    if arbiter is None or arbiter.gaps(case.architecture):
+        return None
+    judgement = check(case, subject, Witnesses((arbiter,), differences=False))
+    found = locate(case, judgement, subject, arbiter, source.ops)
+    return found.fault if found is not None else None
+
+
+def _unshrunk(left: list[Failure], kind: Kind, source: Source) -> Cause:
+    first = left[0]
+    same = [f for f in left if f.kind == first.kind]
+    return Cause(kind, first.ops, drawn(source, first.index), same, minimal=False)
+
+
+def _merged(causes: list[Cause]) -> list[Cause]:
+    """A cause whose minimum contains another's operations got stuck on the way to it: one bug, one finding."""
+    kept: list[Cause] = []
+    for cause in sorted(causes, key=lambda c: (len(c.signature), size(c.smallest))):
+        home = next(
+            (k for k in kept if k.kind == cause.kind and k.signature <= set(cause.smallest.architecture.ops)), None
+        )
+        if home is None:
+            kept.append(cause)
+        else:
+            home.failures.extend(cause.failures)
+    return kept
+
+
+def _signature(case: Case) -> frozenset[str]:
+    """The operations that a failure must contain to be explained by this minimum."""
+    nodes = {n.op for n in case.architecture.nodes} - set(PLUMBING)
+    loss = case.architecture.loss.op
+    # sse and cotangent are what shrinking falls back to: they accuse nobody.
+    plain = loss in ("sse", "cotangent")
+    return frozenset(nodes if plain else nodes | {loss})
+
+
+def _shown(cause: Cause, source: Source, subject: Subject, witnesses: Witnesses) -> Shown:
+    same, smallest = cause.failures, cause.smallest
+    judgement = check(smallest, subject, witnesses)
+    if same[0].kind not in Kind.of(judgement):
+        same, judgement = _wavers(same)
+    worst = max(same, key=lambda f: (f.severity, -f.index))
+    worst_case = drawn(source, worst.index)
+    finding = describe_finding(smallest, judgement, subject, witnesses, failures=same)
+    found = _diagnosed(cause, same, source, judgement, subject, witnesses)
+    whole = msgspec.structs.replace(
+        finding,
+        minimal=cause.minimal,
+        worst_architecture=str(worst_case.architecture),
+        diagnosis=(
+            *_joined(finding.diagnosis, found),
+            *_region(cause, source, judgement, subject, witnesses),
+        ),
+        terms=found.terms if found is not None else (),
+        located=_located(found),
+        symptoms=tuple(symptom.name for symptom in found.symptoms) if found is not None else (),
+        bugs=found.bugs if found is not None else (),
+    )
+    return Shown(whole, smallest, worst_case)
+
+
+def _diagnosed(
+    cause: Cause, same: list[Failure], source: Source, judgement: Judgement, subject: Subject, witnesses: Witnesses
+) -> Diagnosis | None:
+    """Of a subject's wrong backward, where its truth is known."""
+    arbiter, kind = witnesses.arbiter, same[0].kind
+    wrong = kind.verdict is Verdict.DISAGREES or (kind.verdict is Verdict.BROKE_CONTRACT and kind.rule == "nan")
+    apart = judgement.forward is not None and judgement.forward.disagrees
+    if not wrong or apart or judgement.contradictions or arbiter is None or subject.error_model is not None:
+        return None
+    if arbiter.gaps(cause.smallest.architecture):
+        return None
+    others = [drawn(source, f.index) for f in same[:CASES_FOR_DIAGNOSIS]]
+    return diagnose(cause.smallest, judgement, others, subject, arbiter, source.ops)
+
+
+def _joined(said: tuple[str, ...], found: Diagnosis | None) -> tuple[str, ...]:
+    """One diagnosis of both: where all failing cases have a factor in common, it stands for what some of them show."""
+    if found is None:
+        return said
+    if any(text.startswith(ratio.SENTENCES) for text in said):
+        found = found.without(Symptom.FACTOR)
+    known = tuple(found.lines())
+    common = tuple(text for text in said if text.startswith(ratio.SENTENCES))
+    return (*common, *known, *(text for text in said if text not in common))
+
+
+def _located(found: Diagnosis | None) -> Place | None:
+    if found is None or found.located is None:
+        return None
+    at = found.located
+    return Place(node=at.node, op=at.fault.op, factor=at.fault.factor.value, part=at.fault.part, how=at.how)
+
+
+def _region(
+    cause: Cause, source: Source, judgement: Judgement, subject: Subject, witnesses: Witnesses
+) -> Iterable[str]:
+    """Where a framework is off, over the smallest case and the first few others; NaN is off too."""
+    witness = judgement.odd_one_out if judgement.verdict is Verdict.ORACLE_DISAGREES else None
+    if cause.kind.verdict is Verdict.BROKE_CONTRACT and cause.kind.rule != "nan":
+        return
+    others = (drawn(source, f.index) for f in cause.failures[:CASES_FOR_REGION])
+    said = region.sentence((cause.smallest, *others), witness, subject, witnesses, sorted(_signature(cause.smallest)))
+    if said:
+        yield said
+
+
+def _wavers(same: list[Failure]) -> tuple[list[Failure], Judgement]:
+    """Failures that are none when they are asked again: the subject is not deterministic, and that is the finding."""
+    first = same[0]
+    what = f"case {first.index} was {first.kind.verdict.name}, and is not when it is asked again"
+    if first.kind.verdict is Verdict.ORACLE_DISAGREES:
+        raise OracleCrashed(f"oracle {first.kind.odd_one_out} answers differently when asked twice: {what}")
+    contract = ContractBroken(
+        f"{what}: what the subject answers depends on what it was asked before; the same question has the same answer",
+        rule=str(WAVERS.rule),
+    )
+    return [dataclasses.replace(f, kind=WAVERS) for f in same], broke(contract)
+
+
+def describe_finding(
+    case: Case, judgement: Judgement, subject: Subject, witnesses: Witnesses, failures: list[Failure]
+) -> Finding:
+    """The finding that a judgement makes, without file names."""
+    kind = failures[0].kind
+    backward = kind.verdict is Verdict.DISAGREES
+    if backward:
+        judgement = describe.of_the_backward(judgement)
+    where = describe.culprit(case.architecture, judgement)
+    if kind.verdict is Verdict.FORWARD_DISAGREES:
+        where = describe.Culprit(None, None, case.architecture.loss.op)
+    # A wrong forward and a wrong backward may have one smallest case: two findings, two names.
+    identity = case.key[:6] + ("b" if backward and judgement.verdict is not kind.verdict else "")
+    slopes = slope.of_failure(case, judgement, subject, witnesses, where.tensor, kind.verdict)
+    return Finding(
+        id=identity,
+        verdict=kind.verdict.name,
+        count=len(failures),
+        first_index=min(f.index for f in failures),
+        architecture=str(case.architecture),
+        minimal=True,
+        dtype=case.dtype,
+        tensor=where.tensor,
+        node=where.node,
+        op=where.op,
+        odd_one_out=judgement.odd_one_out,
+        sides=describe.sides(judgement, where.tensor),
+        message=_loss_message(case, failures) or describe.message(judgement, where, backward=backward),
+        entries=describe.entries(judgement, where.tensor, backward=backward),
+        diagnosis=(*_diagnosis(judgement, failures), *describe.extent(judgement)) if backward else (),
+        terms=(),
+        deviation=_deviation(judgement, subject),
+        taylor=slopes.taylor,
+        own_taylor=slopes.own,
+        no_taylor=slopes.missing,
+        case_file=None,
+        worst_case_file=None,
+        worst_architecture=None,
+        replay=f"crosscheck replay {identity}",
+    )
+
+
+def _loss_message(case: Case, failures: list[Failure]) -> str | None:
+    """What the constant factors of the loss have in common over all cases, where one case cannot say it."""
+    found = [f for f in failures if f.forward is not None]
+    if failures[0].kind.verdict is not Verdict.FORWARD_DISAGREES or len(found) < len(failures):
+        return None
+    loss = case.architecture.loss
+    shared = frozenset.intersection(*(f.forward_equals for f in found))
+    ratios = [f.forward for f in found if f.forward is not None]
+    return ratio.loss_sentence(loss.op, ratios, shared, loss.attributes["reduction"])
+
+
+def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
+    if judgement.contradictions:
+        yield describe.contradiction(judgement.contradictions[0])
+        return
+    with_ratio = [f for f in failures if f.ratio is not None]
+    if not with_ratio:
+        return
+    shared = frozenset.intersection(*(f.equals for f in with_ratio))
+    differ = len({f.ratio for f in with_ratio}) > 1
+    said = ratio.sentence(ratio.constant_ratio(judgement), shared, len(with_ratio), differ)
+    if said:
+        yield said
+
+
+def _deviation(judgement: Judgement, subject: Subject) -> str | None:
+    """What is known of who is wrong: the witness that stands alone, or the subject where it is a framework."""
+    witness = judgement.verdict is Verdict.ORACLE_DISAGREES
+    accused = judgement.odd_one_out if witness else subject.error_model
+    known: list[DeviationMet] = [d for d in judgement.deviations if d.witness == accused]
+    return "; ".join(f"{d.witness} {d.op}, {d.where}: {d.size}" for d in known) or None

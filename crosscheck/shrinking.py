@@ -1,0 +1,158 @@
+"""The smallest case of a failure: on a network of the suspected operation alone, or cut down from the one that failed.
+
+Where a subject answers for any network, the first wrong factor says which operation to suspect, and the smallest
+networks that hold it are asked first, in an order that depends on nothing else: one bug, one minimum. What needs more
+than one operation is shrunk by Hypothesis. Then one point that shows it is picked, and its numbers are rounded as long
+as it fails alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from crosscheck.checking import DIFFERENCES, Witnesses, check
+from crosscheck.diagnosis import describe, forward
+from crosscheck.diagnosis.locate import locate
+from crosscheck.diagnosis.simplify import simplified
+from crosscheck.judge.compare import Status
+from crosscheck.judge.verdict import Judgement
+from crosscheck.search import Failure, Kind, drawn
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.case import Case
+from crosscheck.spec.op import Value
+from crosscheck.spec.protocols import Subject
+from crosscheck.spec.result import Verdict
+from crosscheck.strategies import probes
+from crosscheck.strategies.by_index import NotAgain, Source
+from crosscheck.tolerance import memory
+
+EVALUATIONS = 150
+# A minimum shows its failure clearly: by so many bounds, where the case that was met does.
+CLEAR = 10.0
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """The smallest case, and how many cases were asked about on the way."""
+
+    case: Case
+    evaluations: int
+
+
+@dataclass
+class _Asker:
+    """Whether a case fails as the one that was met does: the same kind of failure, as clearly."""
+
+    failure: Failure
+    subject: Subject
+    witnesses: Witnesses
+    least: float = 0.0
+    asked: int = 0
+
+    def __call__(self, case: Case) -> Judgement | None:
+        """The judgement where it fails alike.
+
+        What was no multiple of the loss stays none: of a single number every loss is one.
+        """
+        self.asked += 1
+        found = check(case, self.subject, needed(case, self.failure.kind, self.witnesses))
+        multiple = found.forward is not None and found.forward.ratio is not None
+        alike = self.failure.kind in Kind.of(found) and (self.failure.forward is not None or not multiple)
+        return found if alike and not self._faint(found) else None
+
+    def _faint(self, judgement: Judgement) -> bool:
+        return judgement.verdict is Verdict.DISAGREES and describe.severity(judgement) < self.least
+
+
+def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnesses) -> Shrunk:
+    """The smallest case of the same kind, with the one point that shows it where one suffices, and short numbers.
+
+    Raises NotAgain where the case that was met does not fail when it is asked again.
+    """
+    ask = _Asker(failure, subject, witnesses)
+    first = drawn(source, failure.index)
+    judgement = ask(first)
+    if judgement is None:
+        raise NotAgain(f"case {failure.index} does not fail when it is asked again")
+    if describe.severity(judgement) >= CLEAR:
+        ask.least = CLEAR
+    most = memory.evaluations(first.architecture, first.n_points, EVALUATIONS)
+    case = _on_one_operation(source, first, judgement, ask, most // 2)
+    if case is None:
+        case = source.shrink(failure.index, lambda case: ask(case) is not None, most)
+    case = _one_point(case, ask)
+    short = simplified(case, lambda case: ask(case) is not None) if source.ops is not None else case
+    return Shrunk(short, ask.asked)
+
+
+def _on_one_operation(source: Source, first: Case, judgement: Judgement, ask: _Asker, most: int) -> Case | None:
+    """The first of the smallest networks of the suspected operation that fails alike."""
+    if source.ops is None:
+        return None
+    suspected = _suspected(source, first, judgement, ask)
+    for architecture in _within(source, suspected):
+        if ask.asked > most:
+            return None
+        case = probes.of_all_families(architecture, first.dtype)
+        if ask(case) is not None:
+            return case
+    return None
+
+
+def _within(source: Source, suspected: Iterator[tuple[str, dict[str, Value]]]) -> Iterator[Architecture]:
+    for op, attributes in suspected:
+        for architecture in probes.probes(op, attributes):
+            if set(architecture.ops) <= set(source.ops or ()):
+                yield architecture
+
+
+def _suspected(source: Source, case: Case, judgement: Judgement, ask: _Asker) -> Iterator[tuple[str, dict[str, Value]]]:
+    """The operation whose factor is first wrong, with its attributes where it was met."""
+    arbiter = ask.witnesses.arbiter
+    if arbiter is None or ask.failure.kind.verdict is Verdict.ORACLE_DISAGREES:
+        return
+    architecture = case.architecture
+    if ask.failure.kind.verdict is Verdict.FORWARD_DISAGREES:
+        found = forward.locate(case, ask.subject, arbiter, source.ops)
+    else:
+        found = locate(case, judgement, ask.subject, arbiter, source.ops)
+    if found is None or found.node is None or found.fault.op is None:
+        return
+    operation = architecture.nodes[found.node] if found.node >= 0 else architecture.loss
+    yield found.fault.op, dict(operation.attributes)
+
+
+def _one_point(case: Case, ask: _Asker) -> Case:
+    """The case with one of its points, where one suffices.
+
+    One away from kinks is preferred: at one neither the hull nor a Taylor slope says much.
+    """
+    if case.n_points == 1:
+        return case
+    judgement = ask(case)
+    if judgement is None:
+        return case
+    wrong = [p for p in range(case.n_points) if _fails(judgement, p)] or list(range(case.n_points))
+    hull = judgement.certified.hull if judgement.certified is not None else np.zeros(case.n_points, np.bool_)
+    for point in sorted(wrong, key=lambda p: (bool(hull[p]), p)):
+        alone = case.take([point])
+        if ask(alone) is not None:
+            return alone
+    return case
+
+
+def _fails(judgement: Judgement, point: int) -> bool:
+    tensors = [*judgement.tensors.values(), *judgement.own.values()]
+    return any(bool((t.status[point] == Status.DISAGREE).any()) for t in tensors)
+
+
+def needed(case: Case, kind: Kind, witnesses: Witnesses) -> Witnesses:
+    """Who must be asked whether a smaller case fails alike: where the truth is known, only it and who is accused."""
+    arbiter = witnesses.arbiter
+    if arbiter is None or arbiter.gaps(case.architecture) or kind.odd_one_out == DIFFERENCES:
+        return witnesses
+    accused = tuple(o for o in witnesses.oracles if o is arbiter or o.name == kind.odd_one_out)
+    return replace(witnesses, oracles=accused, differences=False, certify="every")
