@@ -13,8 +13,9 @@ from crosscheck.checking import Witnesses, check
 from crosscheck.oracles.ball import Ball, oracle
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.report import terminal
-from crosscheck.search import Limits, hunt, shrunk
+from crosscheck.search import Limits, hunt
 from crosscheck.session import Outcome, Settings, verify
+from crosscheck.shrinking import shrunk
 from crosscheck.spec import Subject, Verdict
 from crosscheck.spec.errors import UsageError
 from crosscheck.spec.notation import template
@@ -107,7 +108,7 @@ def test_a_failure_of_a_large_network_is_shrunk_with_few_evaluations(monkeypatch
     def evaluations() -> int:
         result = hunt(source, Counted(), witnesses, Limits(10, first_failure=True))
         asked.clear()
-        assert shrunk(source, result.failures[0], Counted(), witnesses).n_points == 1
+        assert shrunk(source, result.failures[0], Counted(), witnesses).case.n_points == 1
         return len(asked)
 
     many = evaluations()

@@ -11,11 +11,13 @@ from builders import Wrong, changed
 from meta.planted import ROWS, slope
 
 from crosscheck.checking import Witnesses
+from crosscheck.findings import findings
 from crosscheck.oracles.torch_autograd import TorchAutograd
-from crosscheck.search import Hunt, Limits, findings, hunt
+from crosscheck.search import Hunt, Limits, hunt
 from crosscheck.spec import Case, ContractBroken, Gradients, HasLoss, Reference, Subject
 from crosscheck.spec.errors import OracleCrashed
 from crosscheck.spec.notation import template
+from crosscheck.spec.ops import OPS as SPEC_OPS
 from crosscheck.spec.record import Finding
 from crosscheck.strategies.by_index import Source
 from crosscheck.strategies.cases import cases, cases_of
@@ -27,7 +29,8 @@ OPS = ("dense", "tanh", "sigmoid", "sin", "sse", "mae")
 
 
 def source_of(*ops: str, seed: int = 0) -> Source:
-    return Source(cases(Space.of(ops or OPS), points=2), seed)
+    space = Space.of(ops or OPS)
+    return Source(cases(space, points=2), seed, ops=space.ops)
 
 
 def found_in(subject: Subject, examples: int = 25, *ops: str, most: int = 10) -> tuple[list[Finding], int, Hunt]:
@@ -183,7 +186,9 @@ def test_beside_another_loss_the_gradient_that_does_not_match_it_is_accused_and_
     def spoil(_case: Case, found: Gradients) -> Gradients:
         return changed(found, "0.weight", lambda g: 1.5 * g) if "0.weight" in found else found
 
-    source = Source(cases_of(template("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse"), points=2), 0, free=free)
+    source = Source(
+        cases_of(template("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse"), points=2), 0, ops=SPEC_OPS if free else None
+    )
     subject = Decayed(spoil)
     result = hunt(source, subject, BOTH, Limits(2))
     shown, left = findings(result, source, subject, BOTH)

@@ -14,10 +14,11 @@ from builders import Wrong, as_callable, case_of, changed
 from meta.planted import slope as planted
 
 from crosscheck.checking import Witnesses, check
+from crosscheck.findings import describe_finding
 from crosscheck.oracles.ball import Ball
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.report.sections import findings, taylor
-from crosscheck.search import FAILING, Failure, Kind, describe_finding
+from crosscheck.search import FAILING, Failure, Kind
 from crosscheck.spec import Case, Gradients, Subject, Verdict
 from crosscheck.spec.record import Finding
 from crosscheck.subjects.builtin import Builtin

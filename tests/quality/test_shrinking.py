@@ -7,7 +7,8 @@ from meta.planted import BUGS, Bug
 
 from crosscheck.checking import Witnesses
 from crosscheck.oracles.torch_autograd import TorchAutograd
-from crosscheck.search import Limits, hunt, shrunk
+from crosscheck.search import Limits, hunt
+from crosscheck.shrinking import shrunk
 from crosscheck.strategies.by_index import Source
 from crosscheck.strategies.cases import cases
 from crosscheck.strategies.space import Space
@@ -36,10 +37,10 @@ def bug_named(name: str) -> Bug:
 def test_a_bug_shrinks_to_one_network_from_every_seed(name: str) -> None:
     bug = bug_named(name)
     for seed in SEEDS:
-        source = Source(cases(Space.of(bug.ops), points=2), seed)
+        source = Source(cases(Space.of(bug.ops), points=2), seed, ops=bug.ops)
         result = hunt(source, bug.subject, WITNESSES, Limits(600, first_failure=True))
         failure = next(f for f in result.failures if f.kind.verdict.name == bug.verdict)
-        smallest = shrunk(source, failure, bug.subject, WITNESSES)
+        smallest = shrunk(source, failure, bug.subject, WITNESSES).case
         assert str(smallest.architecture) == SMALLEST[name], f"from seed {seed}"
         assert (smallest.family, smallest.n_points) == ("dyadic", 1), "readable numbers, one point"
         assert len(smallest.architecture.nodes) <= 2
