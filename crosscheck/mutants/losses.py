@@ -1,0 +1,48 @@
+"""Bugs of losses, and the forwards that are wrong while their gradients are right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crosscheck.backprop.activations import gelu
+from crosscheck.backprop.network import ROWS
+from crosscheck.backprop.rows import Activation, Array, Loss
+from crosscheck.mutants.changes import loss
+from crosscheck.mutants.mutant import Mutant
+from crosscheck.spec.fault import Factor, Fault, Symptom
+
+FAMILY = "losses"
+
+
+def half_the_square(a: Array, y: Array) -> Array:
+    return 0.5 * (a - y) ** 2
+
+
+def gelu_by_tanh(z: Array, approximate: str) -> Array:
+    return gelu(z, "tanh")
+
+
+def sound(op: str) -> Any:
+    return ROWS[op]
+
+
+# fmt: off
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant("bce_with_logits: sigmoid missing", FAMILY,
+           "the slope is z - y, the logit less the target, where it is sigmoid(z) - y",
+           (Fault("bce_with_logits", Factor.LOSS),), Symptom.OTHER_FUNCTION, "x[1,1] -> bce_with_logits", "classic",
+           rows={"bce_with_logits": loss("bce_with_logits", lambda _, z, y: (z - y,))}),
+    Mutant("huber: not clipped", FAMILY,
+           "the slope of the Huber loss is a - y outside delta too, where it is delta with the sign of a - y",
+           (Fault("huber", Factor.LOSS),), Symptom.OTHER_FUNCTION, "x[1,1] -> huber", "classic",
+           rows={"huber": loss("huber", lambda _, a, y, delta: (a - y,))}),
+    Mutant("sse: half the loss, whole gradient", FAMILY,
+           "the loss is half the squared error, and its gradient that of the whole",
+           (Fault("sse", Factor.FORWARD),), Symptom.FORWARD, "x[1,1] -> sse", "classic",
+           rows={"sse": Loss(half_the_square, sound("sse").da)}),
+    Mutant("gelu: tanh forward, erf backward", FAMILY,
+           "the forward of gelu is its approximation by tanh, the backward belongs to the exact one",
+           (Fault("gelu", Factor.FORWARD),), Symptom.FORWARD, "x[1,1] -> gelu -> sse", "classic",
+           rows={"gelu": Activation(gelu_by_tanh, sound("gelu").dz)}, fixed={"gelu": {"approximate": "none"}}),
+)
+# fmt: on
