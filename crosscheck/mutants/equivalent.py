@@ -1,0 +1,3 @@
+"""To be made."""
+
+EQUIVALENT: frozenset[str] = frozenset()

@@ -1,0 +1,47 @@
+"""Writes crosscheck/mutants/smallest.py: for each systematic mutant the smallest network that shows it.
+
+PYTHONPATH=.:tests python tests/mutants/make_smallest.py        # a minute
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mutants.showing import shows
+
+from crosscheck.mutants import small, smallest
+from crosscheck.mutants.mutant import Mutant
+from crosscheck.mutants.systematic import CANDIDATES
+from crosscheck.spec.ops import OPS
+
+HEAD = '''"""For each systematic mutant the smallest network that shows it. By tests/mutants/make_smallest.py.
+
+Of the networks of `small.networks`; one that is equivalent is shown by none.
+"""
+
+# fmt: off
+SMALLEST: dict[str, str] = {
+'''
+
+
+def found(mutant: Mutant) -> str | None:
+    """The first network of its op on which it differs from the sound rule."""
+    (op,) = mutant.ops
+    networks = small.networks(OPS[op], mutant.fixed.get(op, {}))
+    return next((str(network) for network in networks if shows(mutant, network)), None)
+
+
+def text(table: dict[str, str]) -> str:
+    lines = (f"    {name!r}:\n        {network!r},\n" for name, network in table.items())
+    return HEAD + "".join(lines).replace("'", '"') + "}\n# fmt: on\n"
+
+
+if __name__ == "__main__":
+    table = {}
+    for mutant in CANDIDATES:
+        network = found(mutant)
+        if network is None:
+            print(f"shown by none: {mutant.name}", flush=True)
+        else:
+            table[mutant.name] = network
+    Path(smallest.__file__).write_text(text(table), encoding="utf-8")
