@@ -92,9 +92,6 @@ def diagnose(
         return Diagnosis(likely=(everywhere,))
     seen = [asked(case, subject, arbiter)]
     seen += [asked(other, subject, arbiter) for other in others if not arbiter.gaps(other.architecture)]
-    random = recognise.at_random(seen)
-    if random is not None:
-        return Diagnosis(likely=(random,), seen=tuple(seen))
     fault = located.fault if located is not None else None
     if located is not None and located.fault.op is not None and ops is not None and located.node is not None:
         operation = case.architecture.nodes[located.node] if located.node >= 0 else case.architecture.loss
@@ -103,7 +100,7 @@ def diagnose(
     likely = [named.text for named in known.likely]
     return Diagnosis(
         located=located,
-        likely=tuple(likely) or (_nothing(known.tried, fault),),
+        likely=tuple(likely) or (recognise.at_random(seen) or _nothing(known.tried, fault),),
         symptoms=tuple(named.symptom for named in known.likely),
         bugs=known.bugs,
         ruled_out=known.ruled_out,

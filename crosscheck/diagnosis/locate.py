@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Literal
 
 import msgspec
@@ -139,7 +138,7 @@ def _by_intermediates(
             continue
         question = questions[node] = Question.of(found, subject, arbiter)
         yield from _of_node(question, architecture, said, own)
-    yield from _sums(case, questions, said, own, partial(_wrong_alone, subject, ops))
+    yield from _sums(case, questions, said, own, _Alone(case, said, subject, arbiter, ops))
 
 
 def _of_node(
@@ -207,7 +206,7 @@ def _sums(
     questions: Mapping[int, Question],
     said: Mapping[int, Array],
     own: Gradients,
-    wrong_alone: Callable[[Question, Fault], bool],
+    wrong_alone: Callable[[int, Fault], bool],
 ) -> Iterator[Step]:
     """Of every fork, and of every shared parameter, whether the contributions add up."""
     architecture = case.architecture
@@ -221,7 +220,7 @@ def _sums(
             tuple(places),
         )
         faults = {place: factor_of_input(architecture, *place) for place in places}
-        yield from _of_a_sum(np.array(said[link]), joined, faults, questions, wrong_alone)
+        yield from _of_a_sum(np.array(said[link]), joined, faults, wrong_alone)
     for key in architecture.param_shapes:
         roles = [(i, r) for i, n in enumerate(architecture.nodes) for r, k in n.params.items() if k == key]
         if len(roles) < 2 or key not in own.by_param or any(i not in questions for i, _ in roles):
@@ -235,7 +234,7 @@ def _sums(
             place: Fault(architecture.nodes[i].op, Factor.PARAM, role)
             for place, (i, role) in zip(joined.places, roles, strict=True)
         }
-        yield from _of_a_sum(own.by_param[key], joined, faults, questions, wrong_alone)
+        yield from _of_a_sum(own.by_param[key], joined, faults, wrong_alone)
 
 
 def _room(question: Question, name: str) -> Array:
@@ -248,8 +247,7 @@ def _of_a_sum(
     claimed: Array,
     joined: _Joined,
     faults: Mapping[tuple[int, int], Fault],
-    questions: Mapping[int, Question],
-    wrong_alone: Callable[[Question, Fault], bool],
+    wrong_alone: Callable[[int, Fault], bool],
 ) -> Iterator[Step]:
     """Right, or wrong in the sum itself, or in one of the factors that are summed."""
     ones = (1,) * len(joined.parts)
@@ -258,7 +256,7 @@ def _of_a_sum(
         yield Step(node, Fault(None, Factor.SUM), "right")
         return
     # A use that is wrong by itself is to blame; a sum of sound contributions is not a sum of sound contributions.
-    guilty = [p for p in joined.places if wrong_alone(questions[p[0]], faults[p])]
+    guilty = [p for p in joined.places if wrong_alone(p[0], faults[p])]
     off = np.asarray(difference(claimed, np.asarray(sum(joined.parts))))
     with np.errstate(all="ignore"):
         worst = float(np.nan_to_num(off / np.asarray(sum(joined.bounds)), nan=np.inf, posinf=np.inf).max())
@@ -270,11 +268,33 @@ def _of_a_sum(
         yield Step(node, Fault(None, Factor.SUM), "wrong", worst, *values)
 
 
-def _wrong_alone(subject: Subject, ops: Collection[str] | None, question: Question, fault: Fault) -> bool:
-    """Whether the subject is wrong about this factor in a network of its node alone, where it answers for that."""
-    if ops is None or not set(question.local.case.architecture.ops) <= set(ops):
-        return False
-    return any(step.state == "wrong" and step.fault == fault for step in ask(question, subject))
+@dataclass(frozen=True)
+class _Alone:
+    """Whether the subject is wrong about a factor in a network of its node alone, where it answers for that."""
+
+    case: Case
+    said: Mapping[int, Array]
+    subject: Subject
+    arbiter: Certifier
+    ops: Collection[str] | None
+
+    def __call__(self, node: int, fault: Fault) -> bool:
+        ending, outputs = ending_of(self.ops), local.values_of(self.case)
+        if ending is None:
+            return False
+        if node == LOSS:
+            found = local.of_loss(self.case, outputs)
+        else:
+            found = local.of_node(self.case, outputs, node, self.said[node], ending)
+        if found is None or not set(found.case.architecture.ops) <= set(self.ops or ()):
+            return False
+        steps = ask(Question.of(found, self.subject, self.arbiter), self.subject)
+        return any(step.state == "wrong" and step.fault == fault for step in steps)
+
+
+def ending_of(ops: Collection[str] | None) -> str | None:
+    """The loss in which a network of one node may end, so that anything can come to the node from above."""
+    return next((loss for loss in ("cotangent", "sse") if loss in (ops or ())), None)
 
 
 def ask(question: Question, subject: Subject) -> list[Step]:
@@ -295,7 +315,7 @@ def ask(question: Question, subject: Subject) -> list[Step]:
 
 def _by_asking(case: Case, subject: Subject, arbiter: Certifier, ops: Collection[str] | None) -> Iterator[Step]:
     """Every factor in the order of the walk back, the subject asked for each node by itself."""
-    ending = next((loss for loss in ("cotangent", "sse") if loss in (ops or ())), None)
+    ending = ending_of(ops)
     if ending is None:
         return
     architecture, outputs = case.architecture, local.values_of(case)

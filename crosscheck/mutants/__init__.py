@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from crosscheck.mutants.mutant import Mutant
+import importlib
+
+from crosscheck.mutants.mutant import Control, Mutant
+
+FAMILIES = (
+    "scaling",
+    "losses",
+    "normalisation",
+    "activations",
+    "kinks",
+    "convolution",
+    "indexing",
+    "graph",
+    "sequence",
+    "systematic",
+)
 
 
 def mutants() -> tuple[Mutant, ...]:
-    from crosscheck.mutants import graph
+    return tuple(m for f in FAMILIES for m in importlib.import_module(f"crosscheck.mutants.{f}").MUTANTS)
 
-    return graph.MUTANTS
+
+def controls() -> tuple[Control, ...]:
+    return ()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from crosscheck.backprop.selection import flat
+from crosscheck.backprop.activations import softmax_pulled_back
 from crosscheck.backprop.rows import Array
+from crosscheck.backprop.selection import flat
 from crosscheck.mutants.changes import Backward, Call, layer, slope
 from crosscheck.mutants.mutant import Mutant
 from crosscheck.mutants.parts import params
-from crosscheck.backprop.activations import softmax_pulled_back
 from crosscheck.spec.fault import Factor, Fault, Symptom
 
 FAMILY = "indexing"
