@@ -1,1 +1,54 @@
 """Known bugs, planted on purpose: the proof that a wrong backward is found, and the dictionary that names it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crosscheck.mutants.mutant import Control, Mutant
+
+# The catalogue's families, and behind them what is derived from the tables of ops.
+FAMILIES = (
+    "scaling",
+    "losses",
+    "normalisation",
+    "activations",
+    "kinks",
+    "convolution",
+    "indexing",
+    "graph",
+    "sequence",
+)
+SYSTEMATIC = "systematic"
+
+# Bugs of the catalogue that no network here can have: where they happened, and why not.
+LEFT_OUT: tuple[tuple[str, str], ...] = (
+    ("HIPS/autograd#376", "there is no einsum, and merges do not broadcast: no gradient has a shape to be reduced to"),
+    ("jax#22398", "logsumexp has no weights b, so that there is no derivative by them"),
+)
+
+
+def mutants() -> tuple[Mutant, ...]:
+    """All planted bugs, the catalogue's first. Raises ValueError where two have one name."""
+    names = [*FAMILIES, *([SYSTEMATIC] if find_spec(f"{__name__}.{SYSTEMATIC}") else [])]
+    found: list[Mutant] = [row for name in names for row in import_module(f"{__name__}.{name}").MUTANTS]
+    _check_names(row.name for row in found)
+    return tuple(found)
+
+
+def controls() -> tuple[Control, ...]:
+    """All that looks wrong and is right. Raises ValueError where two have one name."""
+    from crosscheck.mutants.controls import CONTROLS
+
+    _check_names(row.name for row in CONTROLS)
+    return CONTROLS
+
+
+def _check_names(names: Iterable[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"mutants: {twice[0]!r} names two of them; a name is that of one")
