@@ -35,7 +35,7 @@ HARD = ("large", "saturating", "decades", "integers")
 AT_KINKS = ("integers", "dyadic", "ones", "sparse")
 
 
-def softmax_by_its_jacobian(z: Array, a: Array, da: Array, sound: Any, axis: int) -> Array:
+def softmax_by_its_jacobian(_z: Array, a: Array, da: Array, _sound: Any, axis: int) -> Array:
     """da_j ∂a_j/∂z_k summed over j, with ∂a_j/∂z_k = a_j(δ_jk - a_k) written out as a matrix."""
     a, da = a.swapaxes(axis, -1), da.swapaxes(axis, -1)
     jacobian = a[..., :, None] * (np.eye(a.shape[-1], dtype=a.dtype) - a[..., None, :])
@@ -54,8 +54,11 @@ def by_the_textbook(g: Array, a: Array, groups: Groups, eps: float) -> Array:
 
 
 def without_what_is_zero(g: Array, a: Array, groups: Groups, eps: float) -> Array:
-    """By v = (1/n) Σ (a - μ)², of which ∂v/∂μ = -(2/n) Σ (a - μ) = 0: no path through the variance is missing."""
-    d = around_mean(a, groups.axes)
+    """By v = (1/n) Σ (a - μ)², of which ∂v/∂μ = -(2/n) Σ (a - μ) = 0: no path through the variance is missing.
+
+    The mean is taken out twice: beside a large mean, what rounding leaves of Σ (a - μ) would count.
+    """
+    d = around_mean(around_mean(a, groups.axes), groups.axes)
     sigma = np.sqrt(mean(d * d, groups.axes) + a.dtype.type(eps))
     dv = -0.5 * mean(g * d, groups.axes) / sigma / sigma / sigma
     return g / sigma + 2.0 * d * dv - mean(g / sigma, groups.axes)
@@ -77,7 +80,7 @@ def by_one_hot_rows(call: Call, _g: Array) -> Array:
     return np.matmul(hot.swapaxes(-1, -2), d)
 
 
-def inside_or_on(z: Array, a: Array, da: Array, sound: Any, min_val: float, max_val: float) -> Array:
+def inside_or_on(z: Array, _a: Array, da: Array, _sound: Any, min_val: float, max_val: float) -> Array:
     return np.where((z >= min_val) & (z <= max_val), da, np.zeros_like(da))
 
 

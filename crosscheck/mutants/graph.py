@@ -95,6 +95,7 @@ def others_for_all(call: Call) -> Backward:
     """Of each factor of a product itself, where it is the product of the others."""
     return tuple(call.d_out * a for a in call.inputs), {}
 
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="fork: = for +=",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from crosscheck.backprop.selection import flat
+from crosscheck.backprop.activations import softmax_pulled_back
 from crosscheck.backprop.rows import Array
+from crosscheck.backprop.selection import flat
 from crosscheck.mutants.changes import Backward, Call, layer, slope
 from crosscheck.mutants.mutant import Mutant
 from crosscheck.mutants.parts import params
-from crosscheck.backprop.activations import softmax_pulled_back
 from crosscheck.spec.fault import Factor, Fault, Symptom
 
 FAMILY = "indexing"
@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
            fixed={"softmax": {"axis": -2}}),
     Mutant("concat: split off by one", FAMILY,
            "the gradient of a concatenation is cut one place before where the inputs meet",
-           (Fault("concat", Factor.INPUT),), Symptom.AXIS, "x[1,1] -> concat(x) -> dense(1) -> sse", "classic",
+           (Fault("concat", Factor.INPUT),), Symptom.AXIS, "x[1,1] -> tanh -> concat(x) -> sse", "classic",
            rows={"concat": layer("concat", split_off_by_one)}),
 )
 # fmt: on
