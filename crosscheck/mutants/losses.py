@@ -39,6 +39,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("gelu: tanh forward, erf backward", FAMILY,
            "the forward of gelu is its approximation by tanh, the backward belongs to the exact one",
            (Fault("gelu", Factor.FORWARD),), Symptom.FORWARD, "x[1,1] -> gelu -> sse", "classic",
-           rows={"gelu": Activation(lambda z, approximate: gelu(z, "tanh"), sound("gelu").dz)}, fixed={"gelu": {"approximate": "none"}}),
+           rows={"gelu": Activation(lambda z, approximate: gelu(z, "tanh"), sound("gelu").dz)},
+           fixed={"gelu": {"approximate": "none"}}),
 )
 # fmt: on
