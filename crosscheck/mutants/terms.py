@@ -333,7 +333,7 @@ def at_attributes(part: Part) -> Iterator[Alteration]:
     for attribute in part.op.attributes:
         for other in ATTRIBUTE_VALUES.get((part.op.name, attribute.name), ())[1:2]:
             if attribute.name not in part.fixed:
-                yield _ignoring(attribute, other) if attribute.type == "float" else _doubled(attribute, other)
+                yield _ignoring(attribute, other) if attribute.type == "float" else _doubled(part, attribute, other)
 
 
 def _ignoring(attribute: Attribute, other: Value) -> Alteration:
@@ -346,7 +346,7 @@ def _ignoring(attribute: Attribute, other: Value) -> Alteration:
     )
 
 
-def _doubled(attribute: Attribute, other: Value) -> Alteration:
+def _doubled(part: Part, attribute: Attribute, other: Value) -> Alteration:
     value = str(other).lower() if isinstance(other, bool) else str(other)
     there = "above 1" if attribute.name in ("stride", "dilation", "groups") and other != 1 else value
     return Alteration(
@@ -354,5 +354,6 @@ def _doubled(attribute: Attribute, other: Value) -> Alteration:
         f"is doubled where {attribute.name} is {there}",
         Symptom.BOUNDARY,
         lambda it: 2.0 * it.g if it.call.site.attributes[attribute.name] == other else it.g,
+        always=attribute.name == "stride" and other != 1 and part.name == "0",
         fixed={attribute.name: other},
     )

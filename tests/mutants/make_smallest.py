@@ -11,7 +11,7 @@ from mutants.showing import shows
 
 from crosscheck.mutants import small, smallest
 from crosscheck.mutants.mutant import Mutant
-from crosscheck.mutants.systematic import CANDIDATES
+from crosscheck.mutants.systematic import MUTANTS
 from crosscheck.spec.ops import OPS
 
 HEAD = '''"""For each systematic mutant the smallest network that shows it. By tests/mutants/make_smallest.py.
@@ -38,7 +38,7 @@ def text(table: dict[str, str]) -> str:
 
 if __name__ == "__main__":
     table = {}
-    for mutant in CANDIDATES:
+    for mutant in MUTANTS:
         network = found(mutant)
         if network is None:
             print(f"shown by none: {mutant.name}", flush=True)
