@@ -283,7 +283,7 @@ TERMS: tuple[Alteration, ...] = tuple(map(_once, (
     Alteration("along the other axis", "is taken along another axis than the values, where both are alike",
                Symptom.AXIS, along_the_other_axis, both(_FIRST, of("layer_norm", "rms_norm"))),
     Alteration("softmax as if elementwise", "lacks the sum in the softmax's derivative", Symptom.DIAGONAL,
-               by_rows(SOFTMAX_ALONE), both(by_input, of("attention", "multi_head_attention"), named("0", "1"))),
+               by_rows(SOFTMAX_ALONE), both(of("attention", "multi_head_attention"), named("0", "1", "bias_k"))),
     Alteration("mask ignored", "is that of a layer whose mask keeps everything", Symptom.MASK, unmasked,
                both(by_input, of("attention", "multi_head_attention", "dropout"), _FIRST)),
     Alteration("slope of the gates missing", "lacks the derivatives of the gates", Symptom.NO_SLOPE, by_rows(ONES),
