@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,10 +32,16 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
 )
 
 
+@cache
 def mutants() -> tuple[Mutant, ...]:
-    """All planted bugs, the catalogue's first. Raises ValueError where two have one name."""
-    names = [*FAMILIES, *([SYSTEMATIC] if find_spec(f"{__name__}.{SYSTEMATIC}") else [])]
-    found: list[Mutant] = [row for name in names for row in import_module(f"{__name__}.{name}").MUTANTS]
+    """All planted bugs, the catalogue's first. Raises ValueError where two of a family have one name.
+
+    A systematic one that has the name of one in the catalogue is the same bug, and is planted once.
+    """
+    found: list[Mutant] = [row for name in FAMILIES for row in import_module(f"{__name__}.{name}").MUTANTS]
+    known = {row.name for row in found}
+    derived: tuple[Mutant, ...] = import_module(f"{__name__}.{SYSTEMATIC}").MUTANTS
+    found += [row for row in derived if row.name not in known]
     _check_names(row.name for row in found)
     return tuple(found)
 
