@@ -172,7 +172,7 @@ def _shown(cause: Cause, source: Source, subject: Subject, witnesses: Witnesses)
         worst_architecture=str(worst_case.architecture),
         diagnosis=(
             *_joined(finding.diagnosis, found),
-            *_region(cause, source, judgement, subject, witnesses),
+            *(() if found is not None else _region(cause, source, judgement, subject, witnesses)),
         ),
         terms=found.terms if found is not None else (),
         located=_located(found),
@@ -299,8 +299,8 @@ def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
         yield describe.contradiction(judgement.contradictions[0])
         return
     with_ratio = [f for f in failures if f.ratio is not None]
-    if not with_ratio:
-        return
+    if len(with_ratio) < len(failures):
+        return  # of a single number everything is a multiple: it is a factor where it is one in every case
     shared = frozenset.intersection(*(f.equals for f in with_ratio))
     differ = len({f.ratio for f in with_ratio}) > 1
     said = ratio.sentence(ratio.constant_ratio(judgement), shared, len(with_ratio), differ)

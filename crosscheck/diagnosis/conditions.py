@@ -11,7 +11,7 @@ import numpy as np
 
 from crosscheck.diagnosis.properties import Property, properties
 from crosscheck.diagnosis.seen import Seen
-from crosscheck.judge.compare import Status
+from crosscheck.judge.compare import UNINFORMATIVE, Status
 from crosscheck.spec.fault import Factor, Fault
 from crosscheck.spec.result import Array, Bools
 
@@ -62,7 +62,7 @@ def _of_the_elements(seen: Sequence[Seen], op: str) -> str | None:
 
 
 def _elements(seen: Sequence[Seen], op: str) -> tuple[Array, Array]:
-    """The z at which the slope was wrong, and those at which it was right."""
+    """The z at which the slope was wrong, and those at which it was right, and large enough to have been seen wrong."""
     wrong, right = [np.zeros(0)], [np.zeros(0)]
     for s in seen:
         nodes = s.case.architecture.nodes
@@ -70,7 +70,8 @@ def _elements(seen: Sequence[Seen], op: str) -> tuple[Array, Array]:
             continue
         z, tensor = s.case.inputs["x"].astype(np.float64), s.tensors["x"]
         wrong.append(z[tensor.wrong])
-        right.append(z[(s.judgement.tensors["x"].status == Status.AGREE) & ~tensor.wrong])
+        seen_right = (s.judgement.tensors["x"].status == Status.AGREE) & ~tensor.wrong
+        right.append(z[seen_right & (tensor.bound <= UNINFORMATIVE * np.abs(tensor.true))])
     return np.concatenate(wrong), np.concatenate(right)
 
 

@@ -18,6 +18,8 @@ from crosscheck.spec.fault import Factor, Fault, Symptom
 from crosscheck.spec.protocols import Certifier, Subject
 
 Term = tuple[str, str, str]
+# So many are told; what a reader thinks of first stands first.
+MOST_RULED_OUT = 6
 # More than so many distinct operations wrong by themselves, and none right: no bug, but no derivative.
 EVERYWHERE = 3
 
@@ -52,7 +54,7 @@ class Diagnosis:
             yield self.condition
         yield from self.extents
         if self.ruled_out:
-            yield "ruled out: " + ", ".join(short(symptom) for symptom in self.ruled_out)
+            yield "ruled out: " + ", ".join(short(symptom) for symptom in self.ruled_out[:MOST_RULED_OUT])
 
 
 def short(symptom: Symptom) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from crosscheck.backprop.activations import elu_slope, sech_squared, sigmoid_slope
 from crosscheck.backprop.gates import gelu_slope, silu_slope
@@ -76,6 +77,15 @@ MUTANTS: tuple[Mutant, ...] = (
            of("gelu"), Symptom.OTHER_FUNCTION, "x[1,1] -> gelu -> sse", "classic",
            rows={"gelu": slope("gelu", lambda z, a, da, sound, approximate: da * gelu_slope(z, "tanh"))},
            fixed={"gelu": {"approximate": "none"}}),
+    Mutant("gelu: z·pdf(z) missing", FAMILY,
+           "the derivative of gelu lacks z·pdf(z): cdf(z) alone is left",
+           of("gelu"), Symptom.TERM, "x[1,1] -> gelu -> sse", "classic",
+           rows={"gelu": slope("gelu", lambda z, a, da, sound, approximate: da * special.ndtr(z))},
+           fixed={"gelu": {"approximate": "none"}}),
+    Mutant("silu: z·s'(z) missing", FAMILY,
+           "the derivative of silu lacks z·s'(z): the sigmoid s(z) alone is left",
+           of("silu"), Symptom.TERM, "x[1,1] -> silu -> sse", "classic",
+           rows={"silu": slope("silu", lambda z, a, da, sound: da * special.expit(z))}),
     Mutant("tanh: derivative at the output", FAMILY,
            "the derivative of tanh is taken at its output a where it needs its input z",
            of("tanh"), Symptom.SLOPE_AT_OUTPUT, "x[1,1] -> tanh -> sse", "classic",
