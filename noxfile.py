@@ -107,3 +107,10 @@ def constants(session: nox.Session) -> None:
     """Measure again the error constants of NumPy, SciPy and the frameworks."""
     _install(session, "python-flint>=0.6")
     session.run("python", "tests/benchmarks/measure_constants.py", *session.posargs)
+
+
+@nox.session
+def minima(session: nox.Session) -> None:
+    """What every planted bug shrinks to from several seeds: `nox -s minima -- --seeds 10`."""
+    _install(session)
+    session.run("python", "tests/benchmarks/minima.py", *session.posargs)
