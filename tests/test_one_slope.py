@@ -118,8 +118,7 @@ def test_all_for_each_that_ties_is_wrong() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["builtin", "torch"])
 def test_nobody_who_is_right_has_more_than_one_at_a_tie(name: str, dtype: str) -> None:
-    for text in (POOLED, "x[2,2,4,3] -> max_pool2d -> dense(2) -> cotangent"):
-        assert verdicts(subject_named(name), text, dtype=dtype) <= {"AGREES", "UNDECIDABLE"}
+    assert verdicts(subject_named(name), POOLED, dtype=dtype) <= {"AGREES", "UNDECIDABLE"}
 
 
 def test_it_is_told_apart_from_other_failures_and_said_in_words() -> None:
