@@ -11,12 +11,15 @@ from builders import case_of
 
 from crosscheck import session
 from crosscheck.checking import Witnesses, check
+from crosscheck.diagnosis.describe import contradiction
+from crosscheck.mutants import controls, mutants
 from crosscheck.oracles.ball import Ball
 from crosscheck.report import terminal
 from crosscheck.spec import Subject, Verdict
 from crosscheck.spec.dtypes import DTYPES
 from crosscheck.subjects.builtin import Builtin
 from crosscheck.subjects.named import subject_named
+from crosscheck.subjects.planted import Planted
 from crosscheck.subjects.python_callable import PythonCallable
 
 BALL = Witnesses((Ball(),), differences=False)
@@ -87,6 +90,35 @@ def test_two_slopes_at_one_kink_are_wrong(other: str) -> None:
 def test_nobody_who_is_right_takes_two(name: str, dtype: str) -> None:
     for text in (RELU, MAE, "x[2,3] -> dense(3) -> hardtanh -> dense(2) -> leaky_relu -> mae"):
         assert verdicts(subject_named(name), text, dtype=dtype) <= {"AGREES", "UNDECIDABLE"}
+
+
+POOLED = "x[2,1,4] -> conv1d(2, 1) -> max_pool1d(stride=1) -> cotangent"
+TIES = {mutant.name: mutant for mutant in mutants() if "max_pool1d" in mutant.ops}
+PARTED = {control.name: control for control in controls() if "max_pool1d" in control.rows}
+
+
+@pytest.mark.parametrize("name", PARTED)
+def test_any_parts_that_make_one_are_right_at_a_tie(name: str) -> None:
+    found = verdicts(Planted(PARTED[name]), POOLED)
+    assert found <= {"AGREES", "UNDECIDABLE"}
+    assert "AGREES" in found
+
+
+def test_all_for_each_that_ties_is_wrong() -> None:
+    """Each entry lies between nothing and all: entry by entry it was accepted."""
+    subject = Planted(TIES["max_pool1d: all that tie"])
+    assert "two slopes" in verdicts(subject, POOLED)
+    judgement = check(case_of("x[1,1,2] -> max_pool1d -> cotangent", family="ones", points=1), subject, BALL)
+    assert contradiction(judgement.contradictions[0]) == (
+        "exactly at a tie, max_pool1d at 1 (input[0,0,1], node 0), the slope taken is 0 in x[0,0,0] and 1 in x[0,0,1]: "
+        "each lies between the one-sided derivatives, but no one slope explains both"
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["builtin", "torch"])
+def test_nobody_who_is_right_has_more_than_one_at_a_tie(name: str, dtype: str) -> None:
+    assert verdicts(subject_named(name), POOLED, dtype=dtype) <= {"AGREES", "UNDECIDABLE"}
 
 
 def test_it_is_told_apart_from_other_failures_and_said_in_words() -> None:

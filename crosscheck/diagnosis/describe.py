@@ -9,6 +9,7 @@ import numpy as np
 from crosscheck.judge.compare import Status, TensorJudgement
 from crosscheck.judge.verdict import Contradiction, Judgement
 from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.ops import op_named
 from crosscheck.spec.record import EntryRecord, number
 from crosscheck.spec.result import Floats, Verdict
 
@@ -221,8 +222,9 @@ def contradiction(found: Contradiction) -> str:
     taken = " and ".join(f"{s.slope:.6g} in {s.tensor}[{','.join(map(str, s.index))}]" for s in found.strands)
     node = "" if found.node < 0 else f", node {found.node}"
     index = ",".join(map(str, found.element))
+    place = "tie" if op_named(found.op, "kinks").ties else "kink"
     return (
-        f"exactly at a kink, {found.op} at {found.at:g} ({'output - target' if found.node < 0 else 'input'}[{index}]"
+        f"exactly at a {place}, {found.op} at {found.at:g} ({'output - target' if found.node < 0 else 'input'}[{index}]"
         f"{node}), the slope taken is {taken}: each lies between the one-sided derivatives, but no one slope explains "
         "both"
     )

@@ -49,7 +49,8 @@ def mutants() -> tuple[Mutant, ...]:
 
 def controls() -> tuple[Control, ...]:
     """All that looks wrong and is right. Raises ValueError where two have one name."""
-    from crosscheck.mutants.controls import CONTROLS
+    # Not called controls.py: a submodule of that name would hide this function.
+    from crosscheck.mutants.looks_wrong import CONTROLS
 
     _check_names(row.name for row in CONTROLS)
     return CONTROLS

@@ -86,7 +86,8 @@ class OneSided:
     `elements` are those of the input of `node` (-1: the loss) that stand on a kink, `at` its places, `slopes` the
     one-sided derivatives there. `left` has the slope on the left of all of them, `right[i]` that on the right of
     element i alone; arrays have a leading axis of 1. The gradient of any other choice is left + Σ s_i (right[i] -
-    left), 0 ≤ s_i ≤ 1: no element of an operation's input depends on another one's slope.
+    left), 0 ≤ s_i ≤ 1: no element of an operation's input depends on another one's slope. Of numbers that tie for the
+    largest of a window the first has all of the slope on the left, element i on its right; `at` is what they all are.
     """
 
     op: str

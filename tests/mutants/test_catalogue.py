@@ -93,6 +93,7 @@ def test_every_bug_of_the_catalogue_is_planted_or_left_out_with_a_reason() -> No
 
 def test_no_two_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [row.name for row in mutants()]
+    assert controls() == controls()
     assert len(names) == len(set(names)) >= len(OF_CATALOGUE) > 60
     monkeypatch.setattr(register, "FAMILIES", ("graph", "graph"))
     with pytest.raises(ValueError, match="'fork: = for \\+=' names two of them"):

@@ -11,7 +11,7 @@ from itertools import product
 
 from flint import arb
 
-from crosscheck.oracles.ball.branches import ONE, ZERO
+from crosscheck.oracles.ball.branches import ONE, ZERO, Kink
 from crosscheck.oracles.ball.tape import Composition, Place, Tape, Variable
 from crosscheck.spec.op import Shape, sizes_of
 
@@ -154,9 +154,11 @@ def largest(
 ) -> Variable:
     """The largest of each window; at a tie each of those that may be it has any part of the slope, from 0 to 1.
 
-    `widths` says from how far a number below the largest still counts as one that ties with it.
+    `widths` says from how far a number below the largest still counts as one that ties with it. Of numbers that tie
+    exactly the parts make 1 together: to each behind the first belongs a kink, on whose right side it has it all.
     """
     values, parts = [], []
+    picks, kinks = tape.picks(), list[Kink]()
     for window in windows:
         top = max(window, key=lambda i: x.balls[i].mid())
         tied = [top] if len(window) == 1 else _tied(tape, x, top, window, widths)
@@ -164,8 +166,13 @@ def largest(
         for i in tied[1:]:
             value = value.max(x.balls[i])
         values.append(value)
-        # One number out of each hull: the first of them has it all.
-        parts.append([(i, ONE if len(tied) == 1 else ANY_PART, ONE if i == top else ZERO) for i in tied])
+        # One number out of each hull: one of them has it all, the first unless another is picked.
+        numbered = enumerate(tied[1:], start=len(kinks))
+        winner = next((i for number, i in numbered if picks is not None and picks(number)), top)
+        kinks += [Kink(i, x.balls[i], ZERO, ONE) for i in tied[1:]]
+        parts.append([(i, ONE if len(tied) == 1 else ANY_PART, ONE if i == winner else ZERO) for i in tied])
+    if kinks:
+        tape.kinks.append(tuple(kinks))
     return tape.combine(values, x, parts)
 
 
@@ -180,7 +187,8 @@ def _tied(tape: Tape, x: Variable, top: int, window: Sequence[int], widths: Sequ
         if below > width:
             continue
         tied.append(i)
-        tape.jumps = tape.beside = True
+        tape.jumps = True
+        tape.beside |= not below.is_zero()
         # No precision parts what is alike to the last bit, or surely within the width.
         tape.unsettled |= not (below.is_exact() or below.mid().is_zero() or abs(below) <= width)
     return tied

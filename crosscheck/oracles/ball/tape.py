@@ -86,7 +86,7 @@ class Tape:
         self, row: Row, x: Variable, attributes: Attributes = NO_ATTRIBUTES, widths: Sequence[float] | None = None
     ) -> Variable:
         """A function of one number, on each."""
-        found = evaluate(row, x.balls, attributes, widths, self._picks())
+        found = evaluate(row, x.balls, attributes, widths, self.picks())
         self.jumps |= found.jumps
         self.unsettled |= found.unsettled
         self.beside |= found.beside
@@ -98,7 +98,7 @@ class Tape:
 
         return self._record(found.values, pull)
 
-    def _picks(self) -> Callable[[int], bool] | None:
+    def picks(self) -> Callable[[int], bool] | None:
         """Of the kinks of the next step, whether the slope on the right is picked."""
         right, before = self._right, sum(map(len, self.kinks))
         return None if right is None else lambda n: before + n in right

@@ -65,9 +65,13 @@ def answers(op: str) -> bool:
 
 
 def elementwise(architecture: Architecture, node: int) -> bool:
-    """Whether the kinks of a node are those of a function of each element of its input; of the loss (-1), of a - y."""
+    """Whether each kink of a node belongs to an element of its input; of the loss (-1), of a - y.
+
+    So it is of functions of each element, and of the ties of a maximum.
+    """
     if node >= 0:
-        return isinstance(activations.ROWS.get(architecture.nodes[node].op), Row)
+        name = architecture.nodes[node].op
+        return isinstance(activations.ROWS.get(name), Row) or op_named(name, f"node {node}").ties
     loss = architecture.loss
     # A penalty has kinks of its own.
     op = op_named(loss.op, "loss")

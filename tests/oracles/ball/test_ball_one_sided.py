@@ -70,6 +70,25 @@ def test_the_slopes_are_those_on_the_left_and_on_the_right(text: str, x: float, 
     assert found.elements == ((0,),)
 
 
+def test_of_numbers_that_tie_each_may_have_all_of_the_slope() -> None:
+    text = "x[1,1,4] -> max_pool1d(kernel=3, stride=1) -> cotangent"
+    case = Case(parse(text), {}, {"x": np.array([[[[2.0, 1.0, 2.0, 2.0]]]])}, np.array([[[[5.0, 7.0]]]]))
+    found = said(case)
+    assert (found.op, found.node, found.at, found.slopes) == ("max_pool1d", 0, (2.0, 2.0), ((0.0, 1.0),) * 2)
+    assert found.elements == ((0, 0, 2), (0, 0, 3))
+    given = [side.gradients["x"][0, 0, 0].tolist() for side in (found.left, *found.right)]
+    assert given == [[5.0, 0.0, 7.0, 0.0], [0.0, 0.0, 12.0, 0.0], [5.0, 0.0, 0.0, 7.0]]
+
+
+def test_of_numbers_that_may_tie_nothing_is_said() -> None:
+    case = Case(
+        parse("x[1,1,2] -> max_pool1d -> cotangent"), {}, {"x": np.array([[[[2.0, 2.0]]]])}, np.ones((1, 1, 1, 1))
+    )
+    assert sides(case) is not None
+    near = with_arrays(case, inputs={"x": np.array([[[[2.0, 2.0 + 2**-40]]]])})
+    assert sides(near, {0: np.full((1, 1, 1, 2), 2.0**-30)}) is None
+
+
 def nothing_said() -> dict[str, Case]:
     two_layers = "x[2,2] -> dense(2) -> relu -> relu -> cotangent"
     penalised = "x[2,2] -> dense(2) -> mae(l1=0.5)"

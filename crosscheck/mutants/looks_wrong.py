@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,10 +23,12 @@ from crosscheck.backprop.normalisation import (
     norm,
     standardised,
 )
-from crosscheck.backprop.pooling import first_largest, largest
+from crosscheck.backprop.pooling import first_largest, largest, windows_of
 from crosscheck.backprop.rows import Array, Layer
 from crosscheck.backprop.selection import flat
-from crosscheck.mutants.changes import Call, loss, slope
+from crosscheck.backprop.windows import entries, fold
+from crosscheck.mutants.changes import Backward, Call, layer, loss, slope
+from crosscheck.mutants.kinks import all_that_tie
 from crosscheck.mutants.mutant import Control
 from crosscheck.mutants.normalisation import parts
 from crosscheck.mutants.parts import inputs, params
@@ -70,6 +73,13 @@ def trained_by(da: Callable[[Array, Array, Groups, float], Array]) -> Layer:
 
 def last_largest(seen: Sequence[Array], padded: bool) -> list[Array]:
     return first_largest(seen[::-1], padded)[::-1]
+
+
+def shared_evenly(call: Call) -> Backward:
+    windows = windows_of(call.site)
+    won = all_that_tie(entries(call.inputs[0], windows, -math.inf), any(windows.padding))
+    share = call.d_out / np.asarray(sum(each.astype(call.d_out.dtype) for each in won))
+    return (fold((np.where(each, share, np.zeros_like(share)) for each in won), windows),), {}
 
 
 def by_one_hot_rows(call: Call, _g: Array) -> Array:
@@ -123,6 +133,9 @@ CONTROLS: tuple[Control, ...] = (
     Control("max_pool1d: the last that ties",
             "of numbers that tie for the largest any may have the gradient",
             "classic", {"max_pool1d": largest(last_largest)}, families=AT_KINKS),
+    Control("max_pool1d: shared by those that tie",
+            "of numbers that tie for the largest each may have its part of the gradient, if the parts make 1",
+            "classic", {"max_pool1d": layer("max_pool1d", shared_evenly)}, families=AT_KINKS),
     Control("tanh: 1 - a²", "it is the derivative of tanh, of its output; only its digits near saturation are lost",
             "classic", {"tanh": slope("tanh", lambda z, a, da, sound: da * (1.0 - a * a))}, families=HARD),
     Control("sigmoid: s(z) s(-z)", "1 - s(z) is s(-z)",
