@@ -12,6 +12,8 @@ EQUIVALENT: frozenset[str] = frozenset({
     "hardtanh: derivative twice",
     "identity: at twice the input",
     "identity: derivative missing",
+    "identity: mirrored",
+    "identity: of the sample before",
     "multi_head_attention bias_k: mean for sum",
     "prelu weight: transposed",
     "relu: at twice the input",

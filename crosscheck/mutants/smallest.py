@@ -40,7 +40,7 @@ SMALLEST: dict[str, str] = {
     "conv2d input: one output alone":
         "x[1,1,1,2] -> conv2d(1, 1) -> sse",
     "conv2d weight: last sample alone":
-        "x[2,2,2,2] -> conv2d(1, 2) -> sse",
+        "x[2,1,1,1] -> conv2d(1, 1) -> sse",
     "conv2d bias: halved":
         "x[1,1,1,1] -> conv2d(1, 1) -> sse",
     "conv2d input: doubled with padding=0x1":
@@ -56,7 +56,7 @@ SMALLEST: dict[str, str] = {
     "conv_transpose2d input: shifted":
         "x[1,1,1,2] -> conv_transpose2d(1, 1) -> sse",
     "conv_transpose2d weight: of the sample before":
-        "x[2,2,2,2] -> conv_transpose2d(1, 2, padding=1x0) -> sse",
+        "x[2,1,1,1] -> conv_transpose2d(1, 1) -> sse",
     "conv_transpose2d bias: last unit forgotten":
         "x[1,1,1,1] -> conv_transpose2d(2, 1) -> sse",
     "conv_transpose2d input: doubled with output_padding=0x1":
@@ -80,7 +80,7 @@ SMALLEST: dict[str, str] = {
     "max_pool2d input: doubled at a tie":
         "x[1,1,1,2] -> max_pool2d(kernel=1x2) -> sse",
     "max_pool2d input: of the sample before":
-        "x[2,2,2,2] -> max_pool2d -> sse",
+        "x[2,1,2,2] -> max_pool2d -> sse",
     "max_pool2d input: slightly off":
         "x[1,1,1,2] -> max_pool2d(kernel=1x2) -> sse",
     "max_pool2d input: doubled with padding=0x1":
