@@ -12,6 +12,7 @@ EQUIVALENT: frozenset[str] = frozenset({
     "hardtanh: derivative twice",
     "identity: at twice the input",
     "identity: derivative missing",
+    "identity: derivative twice",
     "identity: mirrored",
     "identity: of the sample before",
     "multi_head_attention bias_k: mean for sum",

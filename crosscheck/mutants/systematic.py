@@ -125,7 +125,7 @@ def _is_of(part: Part, found: Mutant) -> bool:
 
 
 def _fault(part: Part) -> Fault:
-    return Fault(part.op.name, part.factor, "" if part.factor in (Factor.SLOPE, Factor.LOSS) else part.name)
+    return Fault(part.op.name, part.factor, part.name)
 
 
 def _drawn(part: Part, kind: int, used: set[str]) -> list[Mutant]:
