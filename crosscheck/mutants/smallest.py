@@ -29,6 +29,8 @@ SMALLEST: dict[str, str] = {
         "x[1,1,2] -> conv1d(1, 2) -> sse",
     "conv1d input: doubled with dilation=2":
         "x[1,1,1] -> conv1d(1, 1, dilation=2) -> sse",
+    "conv1d bias: halved":
+        "x[1,1,1] -> conv1d(1, 1) -> sse",
     "conv2d input: kernel the wrong way round":
         "x[1,1,2,2] -> conv2d(1, 2) -> sse",
     "conv2d input: doubled with stride=2x1":
@@ -407,6 +409,8 @@ SMALLEST: dict[str, str] = {
         "ids[1,1]:int64 -> embedding(1, 2) -> sse",
     "identity: last unit forgotten":
         "x[1,2] -> identity -> sse",
+    "identity: slightly off":
+        "x[1,1] -> identity -> sse",
     "relu: outside at its kink":
         "x[1,1] -> relu -> sse",
     "relu: missing":
