@@ -20,6 +20,7 @@ from crosscheck.spec.op import Op, Shape, Value
 
 # Activations and losses are given arrays of one leading axis, the points.
 POINTS = 1
+ORDINALS = ("first", "second", "third", "fourth")
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,11 @@ class Part:
         """The derivative as a sentence names it."""
         if self.factor is Factor.SLOPE or (self.factor is Factor.LOSS and self.alone):
             return f"the derivative of {self.op.name}"
-        what = f"the {self.name}" if self.factor is Factor.PARAM else "its input" + f" {self.name}" * (not self.alone)
-        of = f"{self.op.name}'s gradient by"
-        return f"{of} {what}"
+        if self.factor is Factor.PARAM:
+            what = self.name
+        else:
+            what = "input" if self.alone else f"{ORDINALS[int(self.name)]} input"
+        return f"{self.op.name}'s gradient by its {what}"
 
     def of(self, answer: Backward) -> Array | None:
         """It in the answer of a layer; None where it is not there."""

@@ -136,7 +136,7 @@ def ignoring(part: Part) -> Iterator[Alteration]:
 def _ignoring(attribute: Attribute, other: Value) -> Alteration:
     return Alteration(
         f"{attribute.name} ignored",
-        f"takes the default for {attribute.name}",
+        f"is taken with the default of {attribute.name}, whatever {attribute.name} is",
         Symptom.OTHER_FUNCTION,
         partial(_with, attribute=attribute),
         always=True,

@@ -29,6 +29,8 @@ SMALLEST: dict[str, str] = {
         "x[1,1,2] -> conv1d(1, 2) -> sse",
     "conv1d input: doubled with dilation=2":
         "x[1,1,1] -> conv1d(1, 1, dilation=2) -> sse",
+    "conv1d bias: halved":
+        "x[1,1,1] -> conv1d(1, 1) -> sse",
     "conv2d input: kernel the wrong way round":
         "x[1,1,2,2] -> conv2d(1, 2) -> sse",
     "conv2d input: doubled with stride=2x1":
@@ -40,7 +42,7 @@ SMALLEST: dict[str, str] = {
     "conv2d input: one output alone":
         "x[1,1,1,2] -> conv2d(1, 1) -> sse",
     "conv2d weight: last sample alone":
-        "x[2,2,2,2] -> conv2d(1, 2) -> sse",
+        "x[2,1,1,1] -> conv2d(1, 1) -> sse",
     "conv2d bias: halved":
         "x[1,1,1,1] -> conv2d(1, 1) -> sse",
     "conv2d input: doubled with padding=0x1":
@@ -56,7 +58,7 @@ SMALLEST: dict[str, str] = {
     "conv_transpose2d input: shifted":
         "x[1,1,1,2] -> conv_transpose2d(1, 1) -> sse",
     "conv_transpose2d weight: of the sample before":
-        "x[2,2,2,2] -> conv_transpose2d(1, 2, padding=1x0) -> sse",
+        "x[2,1,1,1] -> conv_transpose2d(1, 1) -> sse",
     "conv_transpose2d bias: last unit forgotten":
         "x[1,1,1,1] -> conv_transpose2d(2, 1) -> sse",
     "conv_transpose2d input: doubled with output_padding=0x1":
@@ -80,7 +82,7 @@ SMALLEST: dict[str, str] = {
     "max_pool2d input: doubled at a tie":
         "x[1,1,1,2] -> max_pool2d(kernel=1x2) -> sse",
     "max_pool2d input: of the sample before":
-        "x[2,2,2,2] -> max_pool2d -> sse",
+        "x[2,1,2,2] -> max_pool2d -> sse",
     "max_pool2d input: slightly off":
         "x[1,1,1,2] -> max_pool2d(kernel=1x2) -> sse",
     "max_pool2d input: doubled with padding=0x1":
@@ -407,6 +409,8 @@ SMALLEST: dict[str, str] = {
         "ids[1,1]:int64 -> embedding(1, 2) -> sse",
     "identity: last unit forgotten":
         "x[1,2] -> identity -> sse",
+    "identity: slightly off":
+        "x[1,1] -> identity -> sse",
     "relu: outside at its kink":
         "x[1,1] -> relu -> sse",
     "relu: missing":

@@ -8,7 +8,8 @@ that no other op's change when one is added; what is special to an op, or to an 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from crosscheck.backprop.rows import Array, Row
 from crosscheck.mutants import changes
@@ -31,6 +32,8 @@ FAMILY = "systematic"
 TURNS = {"layer": 2, "merge": 3, "activation": 3, "loss": 2}
 # How many of those that are wrong only with one value of an attribute.
 BOUNDARIES = 1
+# How many that are no equivalent ones an op has at least.
+LEAST = 2
 
 
 def parts(op: Op) -> tuple[Part, ...]:
@@ -93,25 +96,45 @@ def _stands(part: Part, alteration: Alteration) -> bool:
     return part.factor is Factor.INPUT or part.name in part.op.roles(attributes)
 
 
-def candidates(op: Op) -> Iterator[Mutant]:
-    """The mutants of one op, equivalent ones among them."""
+def candidates(op: Op) -> list[Mutant]:
+    """The mutants of one op, equivalent ones among them; LEAST that are not, and one for each part."""
     own = parts(op)
-    for part in own:
-        yield from (mutant(part, alteration) for alteration in alterations(part)[0])
+    found = [mutant(part, alteration) for part in own for alteration in alterations(part)[0]]
     used: set[str] = set()
     for turn in range(max(TURNS[op.kind], len(own))):
-        yield from _drawn(own[turn % len(own)], 1, used)
+        found += _drawn(own[turn % len(own)], 1, used)
     for part in own[:BOUNDARIES]:
-        yield from _drawn(part, 2, used)
+        found += _drawn(part, 2, used)
+    for part in own:
+        _top_up(found, part, used, 1, partial(_is_of, part))
+    _top_up(found, own[0], used, LEAST, lambda m: True)
+    return found
 
 
-def _drawn(part: Part, kind: int, used: set[str]) -> Iterator[Mutant]:
-    """The next alteration of a part that its op has not met."""
+def _top_up(found: list[Mutant], part: Part, used: set[str], least: int, of: Callable[[Mutant], bool]) -> None:
+    """Draw more for a part, as long as there are any, until so many `of` those found are bugs."""
+    while sum(of(m) and m.name not in EQUIVALENT for m in found) < least:
+        more = _drawn(part, 1, used)
+        if not more:
+            return
+        found += more
+
+
+def _is_of(part: Part, found: Mutant) -> bool:
+    return found.faults == (_fault(part),)
+
+
+def _fault(part: Part) -> Fault:
+    return Fault(part.op.name, part.factor, part.name)
+
+
+def _drawn(part: Part, kind: int, used: set[str]) -> list[Mutant]:
+    """The next alteration of a part that its op has not met; none is left: nothing."""
     for alteration in sorted(alterations(part)[kind], key=lambda a: _order(part, a)):
         if alteration.name not in used:
             used.add(alteration.name)
-            yield mutant(part, alteration)
-            return
+            return [mutant(part, alteration)]
+    return []
 
 
 def _order(part: Part, alteration: Alteration) -> int:
@@ -126,7 +149,7 @@ def mutant(part: Part, alteration: Alteration) -> Mutant:
         name=name,
         family=FAMILY,
         what=f"{part.said} {alteration.says}",
-        faults=(Fault(op, part.factor, "" if part.factor in (Factor.SLOPE, Factor.LOSS) else part.name),),
+        faults=(_fault(part),),
         symptom=alteration.symptom,
         smallest=SMALLEST.get(name) or smallest_of(part.op, fixed),
         rows={op: planted(part, alteration)},

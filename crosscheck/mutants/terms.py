@@ -339,7 +339,7 @@ def at_attributes(part: Part) -> Iterator[Alteration]:
 def _ignoring(attribute: Attribute, other: Value) -> Alteration:
     return Alteration(
         f"{attribute.name} ignored",
-        f"takes the default for {attribute.name}",
+        f"is taken with the default of {attribute.name}, whatever {attribute.name} is",
         Symptom.FACTOR if attribute.name == "p" else Symptom.TERM,
         lambda it: it.again(attributes={attribute.name: cast("Value", attribute.default)}),
         fixed={attribute.name: other},
