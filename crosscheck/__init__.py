@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crosscheck.api import GradientMismatch, NothingVerified, Summary, check, check_vjp
+    from crosscheck.api import GradientMismatch, NothingVerified, Summary, check, check_case, check_vjp
     from crosscheck.spec import Architecture, Case, Gradients, Point, SpecError, parse
     from crosscheck.spec.errors import CrosscheckError, UsageError
 
@@ -27,12 +27,13 @@ __all__ = [
     "Summary",
     "UsageError",
     "check",
+    "check_case",
     "check_vjp",
     "parse",
 ]
 
 _HOMES = {
-    "crosscheck.api": ("GradientMismatch", "NothingVerified", "Summary", "check", "check_vjp"),
+    "crosscheck.api": ("GradientMismatch", "NothingVerified", "Summary", "check", "check_case", "check_vjp"),
     "crosscheck.spec": ("Architecture", "Case", "CrosscheckError", "Gradients", "Point", "SpecError", "parse"),
     "crosscheck.spec.errors": ("UsageError",),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from crosscheck.gate import MOST_UNDECIDABLE
 from crosscheck.judge.forward import in_words
 from crosscheck.report import terminal
 from crosscheck.spec.architecture import Architecture
-from crosscheck.spec.case import DTYPES
+from crosscheck.spec.case import DTYPES, Case
 from crosscheck.spec.errors import ContractBroken, UsageError
 from crosscheck.spec.notation import to_text
 from crosscheck.spec.op import Value
 from crosscheck.spec.protocols import Subject
 from crosscheck.spec.record import Finding, RunFile
 from crosscheck.strategies.cases import POINTS
+from crosscheck.subjects.named import subject_named
 from crosscheck.subjects.python_callable import PythonCallable
 
 FAILED = 1
@@ -118,6 +120,11 @@ def check(
             oracles=None if oracles is None else tuple(oracles),
         )
     )
+    return _summary(outcome)
+
+
+def _summary(outcome: session.Outcome) -> Summary:
+    """What was verified; raises where it was not."""
     run = outcome.run_file.run
     if outcome.exit.code == session.INTERRUPTED.code:
         raise KeyboardInterrupt
@@ -148,6 +155,18 @@ def _subject(subject: Callable[..., Any] | Subject) -> Subject:
     if not callable(subject):
         raise UsageError(f"check: the subject is {type(subject).__name__}, must be a callable (architecture, point)")
     return PythonCallable(subject)
+
+
+def check_case(subject: Callable[..., Any] | Subject | str, case: Case | Path | str) -> Summary:
+    """Verify one case: an architecture with its numbers, or the file of one that a run has saved.
+
+    `subject` is a callable as `check` takes it, or the name under which `crosscheck run` knows it. All witnesses that
+    are installed are asked. Returns a Summary; raises GradientMismatch where the subject is wrong, NothingVerified
+    where too little could be compared, SpecError for a broken file, UsageError for an unknown subject.
+    """
+    chosen = subject_named(subject) if isinstance(subject, str) else _subject(subject)
+    outcome = session.verify_case(case if isinstance(case, Case) else Case.load(Path(case)), chosen)
+    return _summary(outcome)
 
 
 def check_vjp(

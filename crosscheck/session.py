@@ -21,6 +21,7 @@ from crosscheck import __version__, gate
 from crosscheck.checking import DIFFERENCED_ENTRIES, DIFFERENCES, Certify, Witnesses
 from crosscheck.diagnosis import conventions
 from crosscheck.findings import Shown, findings
+from crosscheck.report import pytest_file
 from crosscheck.search import Hunt, Limits, hunt
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
@@ -34,7 +35,7 @@ from crosscheck.store import runs
 from crosscheck.store.combinations import Held
 from crosscheck.strategies import covering, edges
 from crosscheck.strategies.architectures import Menu
-from crosscheck.strategies.by_index import Source
+from crosscheck.strategies.by_index import Given, Source
 from crosscheck.strategies.cases import POINTS, cases, cases_of
 from crosscheck.strategies.planning import Planner
 from crosscheck.strategies.space import PALETTE, Space
@@ -208,11 +209,37 @@ def _check_supported(subject: Subject, ops: Sequence[str]) -> None:
 def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = None) -> Outcome:
     """Run what was asked. Raises SpecError or UsageError before anything is run, OracleCrashed during it."""
     started = datetime.now(UTC)
-    clock = time.perf_counter()
     drawn, ops = strategy(settings)
-    called = call_witnesses(settings.oracles, settings.subject.error_model, settings.certify)
     planned = _planned(settings)
     source = Source(drawn, settings.seed, planned, ops=None if planned is None else ops)
+    return _verified(settings, source, ops, planned, started, progress)
+
+
+def verify_case(case: Case, subject: Subject) -> Outcome:
+    """Check this one case with every witness that is installed. Raises UsageError for a subject that cannot answer."""
+    settings = Settings(
+        subject=subject,
+        architecture=str(case.architecture),
+        dtypes=(case.dtype,),
+        examples=1,
+        points=case.n_points,
+    )
+    ops = case.architecture.ops
+    _check_supported(subject, ops)
+    return _verified(settings, Given(case), ops, None, datetime.now(UTC), None)
+
+
+def _verified(
+    settings: Settings,
+    source: Source,
+    ops: tuple[str, ...],
+    planned: covering.Array | None,
+    started: datetime,
+    progress: Callable[[int, Hunt], None] | None,
+) -> Outcome:
+    """Hunt over the source, explain what failed, and put it on record."""
+    clock = time.perf_counter()
+    called = call_witnesses(settings.oracles, settings.subject.error_model, settings.certify)
     held = None if planned is None else Held(planned.grid)
     # Whatever floating-point policy the subject's module has set, overflow here is a matter for the judge.
     with np.errstate(all="ignore"):
@@ -335,7 +362,7 @@ def _of_the_proof(proof: Certification) -> list[str]:
 
 
 def save(outcome: Outcome, folder: Path) -> Outcome:
-    """Write run.json and the cases of the findings into `folder`; the outcome with the files' names in it."""
+    """Write run.json, the cases of the findings and a test of each into `folder`; the outcome with the files' names."""
     kept = []
     for shown in outcome.shown:
         failures = folder / "failures"
@@ -344,7 +371,12 @@ def save(outcome: Outcome, folder: Path) -> Outcome:
         shown.smallest.save(folder / name)
         worst = f"failures/{shown.finding.id}-worst.npz"
         shown.worst.save(folder / worst)
-        kept.append(msgspec.structs.replace(shown.finding, case_file=name, worst_case_file=worst))
+        test = None
+        if shown.finding.odd_one_out != "tolerance":  # the derived bound is nobody's gradient
+            test = f"failures/{pytest_file.name_of(shown.finding)}"
+            source = pytest_file.text(shown.finding, outcome.run_file.run, shown.smallest)
+            (folder / test).write_text(source, encoding="utf-8")
+        kept.append(msgspec.structs.replace(shown.finding, case_file=name, worst_case_file=worst, test_file=test))
     run = msgspec.structs.replace(outcome.run_file.run, findings=tuple(kept))
     run_file = msgspec.structs.replace(outcome.run_file, run=run)
     runs.write(run_file, folder)

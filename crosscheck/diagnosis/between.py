@@ -54,6 +54,13 @@ def narrowed(case: Case, judgement: Judgement, subject: Subject, arbiter: Certif
     return [(h.node, h.fault) for h in fitting]
 
 
+def cleared(architecture: Architecture, judgement: Judgement) -> list[Hypothesis]:
+    """The factors that are right: if one were wrong, so would be a gradient that is right."""
+    wrong = {name for name, t in judgement.tensors.items() if t.count(Status.DISAGREE)}
+    right = {name for name, t in judgement.tensors.items() if t.count(Status.AGREE)} - wrong
+    return [h for h in hypotheses(architecture) if h.spoils & right and h.fault.factor is not Factor.SUM]
+
+
 def hypotheses(architecture: Architecture) -> Iterator[Hypothesis]:
     """Every factor of a network, nearest the loss first; then the sums at its forks."""
     for number, link in enumerate(architecture.loss.inputs):

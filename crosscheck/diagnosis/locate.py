@@ -105,7 +105,8 @@ def _located(
     if not found:
         return None
     (node, fault), *others = found
-    return Located(node, fault, "which gradients are wrong", tuple(steps), tuple(others))
+    right = (Step(h.node, h.fault, "right") for h in between.cleared(case.architecture, judgement))
+    return Located(node, fault, "which gradients are wrong", tuple(right), tuple(others))
 
 
 def _failing(judgement: Judgement, points: int) -> list[int]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from crosscheck.mutants.mutant import Control, Mutant
+if TYPE_CHECKING:
+    from crosscheck.mutants.mutant import Control, Mutant
 
+# The catalogue's families, and behind them what is derived from the tables of ops.
 FAMILIES = (
     "scaling",
     "losses",
@@ -16,13 +22,39 @@ FAMILIES = (
     "indexing",
     "graph",
     "sequence",
-    "systematic",
+)
+SYSTEMATIC = "systematic"
+
+# Bugs of the catalogue that no network here can have: where they happened, and why not.
+LEFT_OUT: tuple[tuple[str, str], ...] = (
+    ("HIPS/autograd#376", "there is no einsum, and merges do not broadcast: no gradient has a shape to be reduced to"),
+    ("jax#22398", "logsumexp has no weights b, so that there is no derivative by them"),
 )
 
 
+@cache
 def mutants() -> tuple[Mutant, ...]:
-    return tuple(m for f in FAMILIES for m in importlib.import_module(f"crosscheck.mutants.{f}").MUTANTS)
+    """All planted bugs, the catalogue's first. Raises ValueError where two of a family have one name.
+
+    A systematic one that has the name of one in the catalogue is the same bug, and is planted once.
+    """
+    found: list[Mutant] = [row for name in FAMILIES for row in import_module(f"{__name__}.{name}").MUTANTS]
+    known = {row.name for row in found}
+    derived: tuple[Mutant, ...] = import_module(f"{__name__}.{SYSTEMATIC}").MUTANTS
+    found += [row for row in derived if row.name not in known]
+    _check_names(row.name for row in found)
+    return tuple(found)
 
 
 def controls() -> tuple[Control, ...]:
-    return ()
+    """All that looks wrong and is right. Raises ValueError where two have one name."""
+    from crosscheck.mutants.controls import CONTROLS
+
+    _check_names(row.name for row in CONTROLS)
+    return CONTROLS
+
+
+def _check_names(names: Iterable[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"mutants: {twice[0]!r} names two of them; a name is that of one")

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from crosscheck.backprop.activations import elu_slope, gelu_slope, sech_squared, sigmoid_slope, silu_slope
+from crosscheck.backprop.activations import elu_slope, sech_squared, sigmoid_slope
+from crosscheck.backprop.gates import gelu_slope, silu_slope
 from crosscheck.backprop.rows import Array
 from crosscheck.mutants.changes import slope
 from crosscheck.mutants.mutant import Mutant
@@ -27,16 +28,16 @@ def zero_at_zero(z: Array, sound: Array) -> Array:
     return np.where(z == 0, np.zeros_like(sound), sound)
 
 
-def decided_by_the_output(z: Array, a: Array, da: Array, sound: Any, negative_slope: float) -> Array:
+def decided_by_the_output(_z: Array, a: Array, da: Array, _sound: Any, negative_slope: float) -> Array:
     return np.where(a > 0, da, negative_slope * da)
 
 
-def exponential_beyond(z: Array, a: Array, da: Array, sound: Any, alpha: float) -> Array:
+def exponential_beyond(z: Array, _a: Array, da: Array, _sound: Any, alpha: float) -> Array:
     """Both branches times their masks: 0 · ∞ where exp overflows."""
     return da * ((z > 0) + (z <= 0) * (alpha * np.exp(z)))
 
 
-def of_both_branches(z: Array, a: Array, da: Array, sound: Any) -> Array:
+def of_both_branches(z: Array, _a: Array, da: Array, _sound: Any) -> Array:
     """exp(z)/(1 + exp(z))² below zero and exp(-z)/(1 + exp(-z))² above, each times its mask: ∞/∞ in the other one."""
     below, above = np.exp(z), np.exp(-z)
     return da * ((z < 0) * (below / (1.0 + below) / (1.0 + below)) + (z >= 0) * (above / (1.0 + above) / (1.0 + above)))

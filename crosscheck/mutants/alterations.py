@@ -12,6 +12,7 @@ from crosscheck.backprop.rows import Array
 from crosscheck.mutants.asked import Asked, OfLayer, Part
 from crosscheck.spec.fault import Factor, Symptom
 from crosscheck.spec.op import Shape, Value
+from crosscheck.spec.recurrent import GATES
 
 # Families whose numbers are often exactly 0, or alike.
 EXACT = ("dyadic", "integers", "sparse")
@@ -61,8 +62,9 @@ def both(*rules: Callable[[Part], bool]) -> Callable[[Part], bool]:
 
 
 def of_matrix(part: Part) -> bool:
-    """By a parameter that may be square."""
-    return part.factor is Factor.PARAM and part.name.startswith("weight") and not has("eps")(part)
+    """By weights that may be square: not those of several gates, one below the other."""
+    of_gates = part.op.name in GATES and GATES[part.op.name] > 1
+    return part.factor is Factor.PARAM and part.name.startswith("weight") and not has("eps")(part) and not of_gates
 
 
 # --- what -------------------------------------------------------------------------------------------------------

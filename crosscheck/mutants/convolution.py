@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,8 @@ def last_window_alone(call: Call) -> Backward:
     total = np.zeros_like(call.d_out, shape=(*call.d_out.shape[: call.d_out.ndim - windows.axes], *reach))
     for place, each in zip(windows.places, won, strict=True):
         total[place] = np.where(each, call.d_out, total[place])
-    inside = (slice(p, p + n) for p, n in zip(windows.padding, windows.size, strict=True))
-    return (total[(..., *inside)],), {}
+    inside: tuple[Any, ...] = (..., *(slice(p, p + n) for p, n in zip(windows.padding, windows.size, strict=True)))
+    return (total[inside],), {}
 
 
 def other_divisor(call: Call) -> Backward:
@@ -55,17 +56,14 @@ def uncropped(call: Call) -> Backward:
         in_shapes=(whole.shape[call.lead :],),
     )
     (d, *_), _ = replace(call, site=site, inputs=(whole,)).answer
-    return (np.asarray(d)[(..., *(slice(n) for n in shape[2:]))],), {}
+    first: tuple[Any, ...] = (..., *(slice(n) for n in shape[2:]))
+    return (np.asarray(d)[first],), {}
 
 
 def groups_shifted(call: Call, g: Array) -> Array:
     """Each group has the gradient of the one before it."""
     groups, out = int(call.site.attributes["groups"]), int(call.site.attributes["out"])
     return np.roll(g, out // groups, axis=-len(call.site.out_shape))
-
-
-def unflipped(axes: int) -> tuple[int, ...]:
-    return tuple(range(-axes, 0))
 
 
 # fmt: off

@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
            fixed={"softmax": {"axis": -2}}),
     Mutant("concat: split off by one", FAMILY,
            "the gradient of a concatenation is cut one place before where the inputs meet",
-           (Fault("concat", Factor.INPUT),), Symptom.AXIS, "x[1,1] -> concat(x) -> dense(1) -> sse", "classic",
+           (Fault("concat", Factor.INPUT),), Symptom.AXIS, "x[1,1] -> tanh -> concat(x) -> sse", "classic",
            rows={"concat": layer("concat", split_off_by_one)}),
 )
 # fmt: on

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crosscheck.backprop.activations import gelu
+from crosscheck.backprop.gates import gelu
 from crosscheck.backprop.network import ROWS
 from crosscheck.backprop.rows import Activation, Array, Loss
 from crosscheck.mutants.changes import loss
@@ -16,10 +16,6 @@ FAMILY = "losses"
 
 def half_the_square(a: Array, y: Array) -> Array:
     return 0.5 * (a - y) ** 2
-
-
-def gelu_by_tanh(z: Array, approximate: str) -> Array:
-    return gelu(z, "tanh")
 
 
 def sound(op: str) -> Any:
@@ -43,6 +39,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("gelu: tanh forward, erf backward", FAMILY,
            "the forward of gelu is its approximation by tanh, the backward belongs to the exact one",
            (Fault("gelu", Factor.FORWARD),), Symptom.FORWARD, "x[1,1] -> gelu -> sse", "classic",
-           rows={"gelu": Activation(gelu_by_tanh, sound("gelu").dz)}, fixed={"gelu": {"approximate": "none"}}),
+           rows={"gelu": Activation(lambda z, approximate: gelu(z, "tanh"), sound("gelu").dz)},
+           fixed={"gelu": {"approximate": "none"}}),
 )
 # fmt: on

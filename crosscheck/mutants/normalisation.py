@@ -154,7 +154,7 @@ MUTANTS: tuple[Mutant, ...] = (
            rows={"batch_norm": batch(of_one_less)}, fixed={"batch_norm": {"mode": "training"}}),
     Mutant("batch_norm: means over the channels", FAMILY,
            "the means in the backward of a batch norm are over the channels where they are over the batch",
-           (OF_BATCH,), Symptom.AXIS, "x[1,1] -> batch_norm(eps=0.5) -> sse", "classic",
+           (OF_BATCH,), Symptom.AXIS, "x[1,2] -> batch_norm -> sse", "classic",
            rows={"batch_norm": batch(over(channels))}, fixed={"batch_norm": {"mode": "training"}}),
     Mutant("batch_norm: variance dropped", FAMILY,
            "every number is in the variance of its batch too, but the backward lacks that term, - x (1/n) Σ g x",

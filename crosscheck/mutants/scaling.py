@@ -30,7 +30,7 @@ def masks_the_callers() -> Remembering:
         for node in case.architecture.nodes:
             if node.op == "dropout" and len(node.inputs) == 2:
                 for name in case.architecture.float_inputs:
-                    case.inputs[name][...] = 0.0  # type: ignore[index]
+                    case.inputs[name][...] = 0.0
         return gradients
 
     return remember

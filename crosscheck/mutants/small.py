@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import product
 
@@ -21,11 +22,16 @@ SHAPES: tuple[Shape, ...] = (
 SIZES = (1, 2)
 
 
-def networks(op: Op, fixed: Mapping[str, Value]) -> Iterator[Architecture]:
+def networks(op: Op, fixed: Mapping[str, Value]) -> list[Architecture]:
     """The op alone on inputs, with a squared loss behind it unless it is one itself; all of them are valid.
 
-    Attributes are at their defaults, or one of them is not, beside those that are `fixed`.
+    Attributes are at their defaults, or one of them is not, beside those that are `fixed`. Of as many numbers those
+    with the default come first.
     """
+    return sorted(_every(op, fixed), key=_size)
+
+
+def _every(op: Op, fixed: Mapping[str, Value]) -> Iterator[Architecture]:
     for attributes, shape, wanted in product(_attributes(op, fixed), SHAPES, (False, True)):
         try:
             yield _network(op, attributes, shape, wanted=wanted)
@@ -33,9 +39,14 @@ def networks(op: Op, fixed: Mapping[str, Value]) -> Iterator[Architecture]:
             continue
 
 
+def _size(network: Architecture) -> int:
+    """How many numbers go in and come out."""
+    return sum(map(math.prod, (*(item.shape for item in network.inputs), *network.node_shapes)))
+
+
 def smallest_of(op: Op, fixed: Mapping[str, Value]) -> str:
     """The first of them, in the text notation."""
-    return str(next(networks(op, fixed)))
+    return str(networks(op, fixed)[0])
 
 
 def _attributes(op: Op, fixed: Mapping[str, Value]) -> Iterator[dict[str, Value]]:

@@ -28,7 +28,7 @@ from crosscheck.strategies.space import ATTRIBUTE_VALUES
 
 FAMILY = "systematic"
 # How many of the alterations that take turns an op meets at least; more where it has more parts: each meets one.
-TURNS = {"layer": 2, "merge": 3, "activation": 3, "loss": 3}
+TURNS = {"layer": 2, "merge": 3, "activation": 3, "loss": 2}
 # How many of those that are wrong only with one value of an attribute.
 BOUNDARIES = 1
 
@@ -83,7 +83,8 @@ def alterations(part: Part) -> tuple[list[Alteration], list[Alteration], list[Al
     always, turns = [a for a in of_all if a.always], [a for a in of_all if not a.always]
     if part.factor in tables:
         return [*always, *(ignoring(part) if part.name in ("", "0") else ())], turns, []
-    return always, turns, [a for a in at_attributes(part) if _stands(part, a)]
+    there = [a for a in at_attributes(part) if _stands(part, a)]
+    return [*always, *(a for a in there if a.always)], turns, [a for a in there if not a.always]
 
 
 def _stands(part: Part, alteration: Alteration) -> bool:
@@ -137,9 +138,9 @@ def mutant(part: Part, alteration: Alteration) -> Mutant:
 
 def beside(op: str) -> tuple[str, ...]:
     """What else is drawn: what brings an input into the shape it needs, and makes what a loss takes."""
-    if op == "embedding":
-        return ("add",)  # what an embedding is added to may be any numbers
-    return (PREPARED[op],) if op in PREPARED else ()
+    # An embedding is added to what it stands behind; a matrix can always be multiplied by itself transposed.
+    joined = {"embedding": ("add",), "matmul": ("transpose",)}
+    return joined.get(op) or ((PREPARED[op],) if op in PREPARED else ())
 
 
 def planted(part: Part, alteration: Alteration) -> Row:

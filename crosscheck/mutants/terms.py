@@ -283,7 +283,7 @@ TERMS: tuple[Alteration, ...] = tuple(map(_once, (
     Alteration("along the other axis", "is taken along another axis than the values, where both are alike",
                Symptom.AXIS, along_the_other_axis, both(_FIRST, of("layer_norm", "rms_norm"))),
     Alteration("softmax as if elementwise", "lacks the sum in the softmax's derivative", Symptom.DIAGONAL,
-               by_rows(SOFTMAX_ALONE), both(by_input, of("attention", "multi_head_attention"), named("0", "1"))),
+               by_rows(SOFTMAX_ALONE), both(of("attention", "multi_head_attention"), named("0", "1", "bias_k"))),
     Alteration("mask ignored", "is that of a layer whose mask keeps everything", Symptom.MASK, unmasked,
                both(by_input, of("attention", "multi_head_attention", "dropout"), _FIRST)),
     Alteration("slope of the gates missing", "lacks the derivatives of the gates", Symptom.NO_SLOPE, by_rows(ONES),
@@ -333,7 +333,7 @@ def at_attributes(part: Part) -> Iterator[Alteration]:
     for attribute in part.op.attributes:
         for other in ATTRIBUTE_VALUES.get((part.op.name, attribute.name), ())[1:2]:
             if attribute.name not in part.fixed:
-                yield _ignoring(attribute, other) if attribute.type == "float" else _doubled(attribute, other)
+                yield _ignoring(attribute, other) if attribute.type == "float" else _doubled(part, attribute, other)
 
 
 def _ignoring(attribute: Attribute, other: Value) -> Alteration:
@@ -346,7 +346,7 @@ def _ignoring(attribute: Attribute, other: Value) -> Alteration:
     )
 
 
-def _doubled(attribute: Attribute, other: Value) -> Alteration:
+def _doubled(part: Part, attribute: Attribute, other: Value) -> Alteration:
     value = str(other).lower() if isinstance(other, bool) else str(other)
     there = "above 1" if attribute.name in ("stride", "dilation", "groups") and other != 1 else value
     return Alteration(
@@ -354,5 +354,6 @@ def _doubled(attribute: Attribute, other: Value) -> Alteration:
         f"is doubled where {attribute.name} is {there}",
         Symptom.BOUNDARY,
         lambda it: 2.0 * it.g if it.call.site.attributes[attribute.name] == other else it.g,
+        always=attribute.name == "stride" and other != 1 and part.name == "0",
         fixed={attribute.name: other},
     )

@@ -124,6 +124,7 @@ def _rows(finding: Finding, folder: str) -> Iterator[tuple[str, str]]:
     yield "taylor", _slopes(finding)
     case = words.in_folder(folder, finding.case_file)
     yield "replay", finding.replay + (f"{GAP} case  {case}" if case else "")
+    yield "test", words.in_folder(folder, finding.test_file) or ""
 
 
 def _slopes(finding: Finding) -> str:

@@ -177,6 +177,7 @@ class Finding(Record, frozen=True):
     replay: str
     own_taylor: Taylor | None = None
     no_taylor: str | None = None
+    test_file: str | None = None
     located: Place | None = None
     symptoms: tuple[str, ...] = ()
     bugs: tuple[str, ...] = ()

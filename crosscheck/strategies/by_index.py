@@ -128,6 +128,22 @@ class Source:
         return _simplified(smallest, fails_alike, most) if self.ops is not None else smallest
 
 
+class Given(Source):
+    """One case that is there already, and is not made simpler."""
+
+    def __init__(self, case: Case) -> None:
+        self._given = case
+        self.ops = None
+
+    def case(self, index: int) -> Case:
+        return self._given
+
+    def shrink(self, index: int, fails_alike: Callable[[Case], bool], most: int) -> Case:
+        if not fails_alike(self._given):
+            raise NotAgain("the case does not fail when it is asked again")
+        return self._given
+
+
 def _simplified(case: Case, fails_alike: Callable[[Case], bool], most: int) -> Case:
     """The case with one node less after the other, and on a smaller input, as long as it fails alike."""
     asked = 0

@@ -5,13 +5,16 @@ PYTHONPATH=.:tests python tests/mutants/make_smallest.py        # a minute
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from mutants.showing import shows
 
 from crosscheck.mutants import small, smallest
 from crosscheck.mutants.mutant import Mutant
-from crosscheck.mutants.systematic import CANDIDATES
+from crosscheck.mutants.systematic import MUTANTS
+from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 
 HEAD = '''"""For each systematic mutant the smallest network that shows it. By tests/mutants/make_smallest.py.
@@ -24,10 +27,15 @@ SMALLEST: dict[str, str] = {
 '''
 
 
+@cache
+def _networks(op: str, fixed: tuple[tuple[str, Value], ...]) -> list[Architecture]:
+    return small.networks(OPS[op], dict(fixed))
+
+
 def found(mutant: Mutant) -> str | None:
     """The first network of its op on which it differs from the sound rule."""
     (op,) = mutant.ops
-    networks = small.networks(OPS[op], mutant.fixed.get(op, {}))
+    networks = _networks(op, tuple(mutant.fixed.get(op, {}).items()))
     return next((str(network) for network in networks if shows(mutant, network)), None)
 
 
@@ -38,7 +46,7 @@ def text(table: dict[str, str]) -> str:
 
 if __name__ == "__main__":
     table = {}
-    for mutant in CANDIDATES:
+    for mutant in MUTANTS:
         network = found(mutant)
         if network is None:
             print(f"shown by none: {mutant.name}", flush=True)
