@@ -48,7 +48,7 @@ def mutants() -> tuple[Mutant, ...]:
 
 def controls() -> tuple[Control, ...]:
     """All that looks wrong and is right. Raises ValueError where two have one name."""
-    from crosscheck.mutants.controls import CONTROLS
+    from crosscheck.mutants.innocent import CONTROLS
 
     _check_names(row.name for row in CONTROLS)
     return CONTROLS
