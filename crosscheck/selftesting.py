@@ -102,7 +102,6 @@ def verify(settings: Settings, progress: Callable[[SoFar], None] = lambda _so_fa
 
 def _record(settings: Settings, timed: Sequence[Timed], heard: Sequence[Sound]) -> Selftest:
     plan = settings.plan
-    left_out: tuple[tuple[str, str], ...] = getattr(mutants, "LEFT_OUT", ())
     return Selftest(
         schema=SCHEMA,
         version=__version__,
@@ -114,7 +113,7 @@ def _record(settings: Settings, timed: Sequence[Timed], heard: Sequence[Sound]) 
         kills=tuple(item.kill for item in timed),
         controls=tuple(heard),
         equivalent=len(EQUIVALENT),
-        left_out=left_out,
+        left_out=mutants.LEFT_OUT,
     )
 
 

@@ -22,9 +22,7 @@ Tell = Callable[["SoFar"], None]
 
 
 @click.command(short_help="Plant every known bug: each must be caught and named.")
-@click.option(
-    "--profile", type=click.Choice(PROFILES), default="ci", show_default=True, help="How long each is hunted."
-)
+@click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True, help="How much to ask.")
 @click.option("--only", metavar="TEXT", help="Bugs and controls with this in their names.  [default: all]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same networks.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; 1 is this one.  [default: one for each core]")

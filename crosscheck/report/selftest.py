@@ -82,11 +82,11 @@ def _lines(file: SelftestFile) -> Iterator[str]:
         yield from _peers(found, rows)
         yield ""
     yield from (f"  {text}" for text in selftest.totals(found))
-    yield from (f"  Left out: {name}: {why}" for name, why in found.left_out)
+    yield from (f"  Left out: {name} · {why}" for name, why in found.left_out)
     yield ""
     for group in selftest.groups(found):
         yield f"{MARKS[group.tone]} {group.title}  ×{len(group.items):,}"
-        yield from (f"  {name}: {said}" for name, said in group.items)
+        yield from (f"  {name} · {said}" for name, said in group.items)
         yield ""
     yield _last(file)
 

@@ -207,7 +207,7 @@ def groups(found: Selftest) -> tuple[Group, ...]:
     nowhere = "nowhere"
     told = (
         Group("Survived", "bad", tuple((kill.name, _origin(kill)) for kill in found.survivors)),
-        Group("Controls accused", "bad", tuple((c.name, f"{c.accused}, yet {c.why}") for c in found.flagged)),
+        Group("Controls accused", "bad", tuple((c.name, f"{c.accused}; it is right: {c.why}") for c in found.flagged)),
         Group("Mislocated", "unsure", tuple((k.name, k.place or nowhere) for k in asked if not k.located)),
         Group(
             "Mislocated without intermediates",
