@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FAMILIES = (
     "scaling",
     "losses",
+    "penalties",
     "normalisation",
     "activations",
     "kinks",

@@ -46,7 +46,7 @@ def alone(op: str, attributes: Mapping[str, Value], shape: Shape, *, further: bo
 
     A merge has a second input. `further`: the op's optional inputs are given.
     """
-    kind, variant = OPS[op].kind, dict(attributes)
+    kind, variant = OPS[op].kind, {**default(op), **attributes}
     build = Build((op,), PALETTE, [Input("x", shape)])
     try:
         if kind == "loss":

@@ -1,0 +1,165 @@
+"""The first wrong factor: by intermediates, by networks of one node, and by which gradients are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from builders import case_of
+
+from crosscheck import mutants
+from crosscheck.checking import Witnesses, check
+from crosscheck.diagnosis import forward
+from crosscheck.diagnosis.locate import Located, locate
+from crosscheck.diagnosis.walked import LOSS
+from crosscheck.mutants.mutant import Mutant
+from crosscheck.oracles.ball import Ball
+from crosscheck.spec import Architecture, Case, Point, Subject, Verdict
+from crosscheck.spec.fault import Factor, Fault, Symptom
+from crosscheck.spec.ops import OPS
+from crosscheck.subjects.builtin import Builtin
+from crosscheck.subjects.planted import Mute, Planted
+from crosscheck.subjects.python_callable import PythonCallable
+
+BALL = Ball()
+PROOF = Witnesses((BALL,), differences=False)
+BY_NAME: Mapping[str, Mutant] = {mutant.name: mutant for mutant in mutants.mutants()}
+
+
+def planted(op: str, factor: Factor, part: str = "") -> Mutant:
+    """Some known bug of this one factor alone that shows on ordinary numbers."""
+    return next(
+        m
+        for m in BY_NAME.values()
+        if m.faults == (Fault(op, factor, part),)
+        and m.source == "systematic"
+        and not m.fixed
+        and not m.families
+        and m.symptom not in (Symptom.BOUNDARY, Symptom.ONE_SIDE)
+    )
+
+
+def located(case: Case, subject: Subject, ops: object = frozenset(OPS)) -> Located | None:
+    with np.errstate(all="ignore"):
+        judgement = check(case, subject, PROOF)
+        assert judgement.verdict is Verdict.DISAGREES
+        return locate(case, judgement, subject, BALL, ops)  # type: ignore[arg-type]
+
+
+DEEP = "x[2,3] -> dense(2) -> tanh -> dense(3) -> sigmoid -> dense(2) -> sse"
+PLACES = (
+    (planted("tanh", Factor.SLOPE), DEEP, 1),
+    (planted("sigmoid", Factor.SLOPE), DEEP, 3),
+    (planted("sse", Factor.LOSS), DEEP, LOSS),
+    (planted("layer_norm", Factor.INPUT, "0"), "x[2,3] -> dense(3) -> layer_norm -> dense(2) -> sse", 1),
+    (planted("conv1d", Factor.PARAM, "weight"), "x[2,2,4] -> conv1d(2, 2) -> tanh -> conv1d(1, 2) -> tanh -> sse", 2),
+    (planted("lstm", Factor.PARAM, "bias_ih"), "x[2,3,2] -> lstm(2) -> dense(2) -> sse", 0),
+)
+
+
+@pytest.mark.parametrize("subject", [Planted, Mute])
+@pytest.mark.parametrize(("mutant", "text", "node"), PLACES, ids=[m.name for m, _, _ in PLACES])
+def test_the_node_and_the_factor_with_intermediates_and_without(
+    mutant: Mutant, text: str, node: int, subject: type[Planted]
+) -> None:
+    found = located(case_of(text, seed=3), subject(mutant))
+    assert found is not None
+    assert found.node == node
+    assert any(fault.covers(found.fault) for fault in mutant.faults)
+
+
+def test_what_comes_before_the_first_wrong_factor_is_found_right_and_what_follows_too() -> None:
+    found = located(case_of(DEEP, seed=3), Planted(planted("tanh", Factor.SLOPE)))
+    assert found is not None
+    states = {(step.node, step.fault.factor): step.state for step in found.steps}
+    assert states[LOSS, Factor.LOSS] == "right"
+    assert states[3, Factor.SLOPE] == "right"
+    assert states[1, Factor.SLOPE] == "wrong"
+    assert states[0, Factor.INPUT] == "right", "given its own wrong gradient from above, dense 0 does what it should"
+    (wrong,) = [step for step in found.steps if step.state == "wrong"]
+    assert wrong.claimed is not None
+    assert wrong.certified is not None
+    assert wrong.claimed != pytest.approx(wrong.certified)
+
+
+def test_a_fork_is_told_from_its_uses() -> None:
+    case = case_of("x[2,2] -> h: tanh -> dense(2) -> add(h) -> sse", seed=1)
+    for subject in (Planted(BY_NAME["fork: = for +="]), Mute(BY_NAME["fork: = for +="])):
+        found = located(case, subject)
+        assert found is not None
+        assert found.fault == Fault(None, Factor.SUM)
+    of_one_use = planted("dense", Factor.INPUT, "0")
+    for wrong in (Planted(of_one_use), Mute(of_one_use)):
+        found = located(case, wrong)
+        assert found is not None
+        assert found.fault == Fault("dense", Factor.INPUT, "0")
+
+
+def test_a_shared_parameter_overwritten_is_the_sum() -> None:
+    case = case_of("x[1,1] -> dense(1) -> tanh -> dense(1, weight=@0.weight, bias=@0.bias) -> sse", seed=1)
+    found = located(case, Planted(BY_NAME["shared parameter overwritten"]))
+    assert found is not None
+    assert found.fault.factor is Factor.SUM
+
+
+def test_a_missing_penalty_is_the_penaltys() -> None:
+    mutant = next(m for m in BY_NAME.values() if m.faults and m.faults[0].factor is Factor.PENALTY)
+    for text in ("x[2,2] -> dense(2) -> sse(l2=0.25)", "x[2,2] -> dense(2) -> sse(l1=0.125)"):
+        case = case_of(text, seed=1)
+        with np.errstate(all="ignore"):
+            if check(case, Planted(mutant), PROOF).verdict is Verdict.DISAGREES:
+                found = located(case, Planted(mutant))
+                assert found is not None
+                assert found.fault.factor is Factor.PENALTY
+                return
+    pytest.fail(f"{mutant.name} shows in neither network")
+
+
+def of_one_network(slope: bool, back: bool) -> PythonCallable:
+    """x -> dense -> tanh -> dense -> sse by hand: the slope of tanh wrong, or the way back through the second layer."""
+
+    def backprop(_architecture: Architecture, point: Point) -> object:
+        x, y = point.inputs["x"], point.targets
+        w1, b1, w2, b2 = (point.params[k] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
+        h = np.tanh(x @ w1.T + b1)
+        d = 2 * (h @ w2.T + b2 - y)
+        dh = d @ (w2.T if back else w2)
+        dz = dh * (1 - h if slope else 1 - h * h)
+        loss = np.sum((d / 2) ** 2)
+        return loss, {"2.weight": d.T @ h, "2.bias": d.sum(0), "0.weight": dz.T @ x, "0.bias": dz.sum(0)}
+
+    return PythonCallable(backprop)
+
+
+@pytest.mark.parametrize(
+    ("slope", "back", "node", "fault"),
+    [
+        (True, False, 1, Fault("tanh", Factor.SLOPE)),
+        (False, True, 2, Fault("dense", Factor.INPUT, "0")),
+    ],
+)
+def test_a_subject_for_one_network_is_located_by_which_gradients_are_wrong(
+    slope: bool, back: bool, node: int, fault: Fault
+) -> None:
+    """With other targets a wrong slope stays what it is; a wrong way back does not."""
+    case = case_of("x[2,4] -> dense(3) -> tanh -> dense(3) -> sse", seed=5)
+    found = located(case, of_one_network(slope, back), None)
+    assert found is not None
+    assert (found.node, found.fault) == (node, fault)
+    cleared = {(step.node, step.fault.factor) for step in found.steps}
+    assert (LOSS, Factor.LOSS) in cleared, "the gradients of the last layer are right, so the loss's derivative is"
+
+
+def test_a_wrong_forward_is_put_down_to_its_operation() -> None:
+    mutant = next(m for m in BY_NAME.values() if m.faults == (Fault("gelu", Factor.FORWARD),))
+    case = case_of("x[2,3] -> dense(2) -> tanh -> gelu -> dense(1) -> sse", seed=1)
+    found = forward.locate(case, Planted(mutant), BALL, frozenset(OPS))
+    assert found is not None
+    assert (found.node, found.fault.op) == (2, "gelu")
+
+
+def test_where_nothing_is_wrong_nothing_is_located() -> None:
+    case = case_of(DEEP, seed=3)
+    judgement = check(case, Builtin(), PROOF)
+    assert locate(case, judgement, Builtin(), BALL, frozenset(OPS)) is None

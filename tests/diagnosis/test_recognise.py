@@ -1,0 +1,157 @@
+"""What a wrong gradient looks like: patterns, known bugs, and nothing where nothing fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+from builders import Wrong, case_of, changed
+
+from crosscheck import mutants
+from crosscheck.diagnosis import dictionary, recognise
+from crosscheck.diagnosis.seen import Seen, asked
+from crosscheck.mutants.mutant import Mutant
+from crosscheck.oracles.ball import Ball
+from crosscheck.spec import Case, Gradients
+from crosscheck.spec.fault import Fault, Symptom
+from crosscheck.subjects.builtin import Builtin
+from crosscheck.subjects.planted import Planted
+
+TEXTS = ("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse", "x[3,2] -> dense(4) -> dense(1) -> sse")
+NOBODY: tuple[Mutant, ...] = ()
+
+
+def answers(spoil: Callable[[Case, Gradients], Gradients], texts: Sequence[str] = TEXTS) -> list[Seen]:
+    with np.errstate(all="ignore"):
+        return [asked(case_of(text, seed=k), Wrong(spoil), Ball()) for k, text in enumerate(texts)]
+
+
+def all_of(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Case, Gradients], Gradients]:
+    def spoil(_case: Case, found: Gradients) -> Gradients:
+        for name, _ in list(found.tensors()):
+            found = changed(found, name, change)
+        return found
+
+    return spoil
+
+
+def first(seen: Sequence[Seen], known: Sequence[Mutant] = NOBODY, where: Fault | None = None) -> recognise.Named:
+    return recognise.recognise(seen, where, known).likely[0]
+
+
+def penalised(case: Case, found: Gradients) -> Gradients:
+    for name, w in case.params.items():
+        found = changed(found, name, lambda g, w=w: g + 0.5 * w)
+    return found
+
+
+def by_layer(_case: Case, found: Gradients) -> Gradients:
+    return changed(changed(found, "0.weight", lambda g: 2.0 * g), "0.bias", lambda g: 3.0 * g)
+
+
+PATTERNS: dict[str, tuple[Callable[[Case, Gradients], Gradients], Symptom, str]] = {
+    "sign": (all_of(lambda g: -g), Symptom.NEGATED, "the gradient has the wrong sign"),
+    "zero": (all_of(lambda g: 0.0 * g), Symptom.MISSING, "the gradient is zero: it was left out"),
+    "factor": (all_of(lambda g: 1.5 * g), Symptom.FACTOR, "constant ratio: the gradient is 1.5 × the true one"),
+    "batch": (
+        lambda c, g: all_of(lambda d: d / c.architecture.inputs[0].shape[0])(c, g),
+        Symptom.FACTOR,
+        "the gradient is the true one times 1 / the batch size (0.5 in the smallest), in all 2 cases",
+    ),
+    "by layer": (by_layer, Symptom.FACTOR, "a factor of its own for each gradient: 0.weight × 2, 0.bias × 3"),
+    "penalty": (
+        penalised,
+        Symptom.PENALTY,
+        "the gradient is off by 0.5 × the weights: a penalty's term too much or too little",
+    ),
+    "shifted": (
+        lambda _c, g: changed(g, "0.weight", lambda d: np.roll(d, 1, -1)),
+        Symptom.AXIS,
+        "the entries are shifted by one along axis -1",
+    ),
+    "digits": (
+        lambda _c, g: changed(g, "0.weight", lambda d: d * (1 + 1e-7)),
+        Symptom.SLIGHT,
+        "off by 1.0e-07 to 1.0e-07 of the true value: a constant or a formula of too few digits",
+    ),
+    "NaN": (
+        lambda _c, g: changed(g, "0.weight", lambda d: np.nan * d),
+        Symptom.NAN,
+        "not a number where the truth is finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_pattern_is_named_from_the_numbers_alone(name: str) -> None:
+    spoil, symptom, text = PATTERNS[name]
+    named = first(answers(spoil))
+    assert (named.symptom, named.text) == (symptom, text)
+
+
+def test_a_transpose_is_seen_where_it_is_square_and_no_other() -> None:
+    square = ("x[2,3] -> dense(3) -> sse",)
+
+    def spoil(_case: Case, found: Gradients) -> Gradients:
+        return changed(found, "0.weight", lambda g: np.ascontiguousarray(g.swapaxes(-1, -2)))
+
+    assert first(answers(spoil, square)).symptom is Symptom.TRANSPOSED
+
+
+def test_what_was_tried_and_does_not_fit_is_ruled_out() -> None:
+    known = recognise.recognise(answers(all_of(lambda g: -g)), None, NOBODY)
+    assert Symptom.TRANSPOSED in known.ruled_out
+    assert Symptom.NEGATED not in known.ruled_out
+    assert not set(known.ruled_out) & {named.symptom for named in known.likely}
+
+
+def test_numbers_that_follow_no_pattern_are_given_no_name() -> None:
+    def noise(_case: Case, found: Gradients) -> Gradients:
+        return changed(found, "0.weight", lambda g: g * (1.0 + 0.3 * np.arange(g.size).reshape(g.shape) ** 2))
+
+    assert recognise.recognise(answers(noise), None, NOBODY).likely == ()
+
+
+def test_gradients_that_have_nothing_in_common_with_the_true_ones_are_called_that() -> None:
+    def random(_case: Case, found: Gradients) -> Gradients:
+        generator = np.random.default_rng(5)
+        for name, _ in list(found.tensors()):
+            found = changed(found, name, lambda g: generator.standard_normal(g.shape))
+        return found
+
+    said = recognise.at_random(answers(random))
+    assert said is not None
+    assert said.startswith("nothing in common with the true gradient: over ")
+    assert recognise.at_random(answers(all_of(lambda g: 1.5 * g))) is None
+
+
+def known_bugs() -> Iterator[Mutant]:
+    """One of each symptom that the dictionary has for a dense layer or tanh, without those of state and forward."""
+    met = set()
+    for mutant in mutants.mutants():
+        plain = not mutant.fixed and not mutant.families and not mutant.beside and mutant.remembers is None
+        if set(mutant.ops) in ({"dense"}, {"tanh"}) and plain and mutant.symptom not in met:
+            met.add(mutant.symptom)
+            yield mutant
+
+
+@pytest.mark.parametrize("mutant", list(known_bugs()), ids=lambda m: m.name)
+def test_the_dictionary_finds_the_bug_that_was_planted(mutant: Mutant) -> None:
+    texts = (*TEXTS, "x[1,1] -> dense(1) -> tanh -> sse", "x[5,2] -> dense(2) -> tanh -> dense(5) -> sse")
+    with np.errstate(all="ignore"):
+        seen = [asked(case_of(t, seed=k, points=6), Planted(mutant), Ball()) for k, t in enumerate(texts)]
+        assert any(s.failed for s in seen)
+        looked = dictionary.look_up(mutants.mutants(), seen, None)
+    assert mutant.name in [m.name for m in looked.fitting]
+    assert len(looked.tried) > 20
+    for other in looked.fitting:
+        with np.errstate(all="ignore"):
+            assert dictionary.explains(other, seen), "what fits gives these very gradients"
+
+
+def test_no_bug_explains_a_sound_subject() -> None:
+    with np.errstate(all="ignore"):
+        seen = [asked(case_of(TEXTS[0]), Builtin(), Ball())]
+        assert dictionary.look_up(mutants.mutants(), seen, None).fitting == ()
+    assert recognise.recognise(seen, None, mutants.mutants()) == recognise.Recognised()

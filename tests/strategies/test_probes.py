@@ -1,0 +1,64 @@
+"""The smallest networks of one operation: every operation has some, in an order that depends on it alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crosscheck.spec import parse
+from crosscheck.spec.ops import OPS
+from crosscheck.strategies import probes
+from crosscheck.strategies.values import FAMILIES
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_every_op_stands_alone_in_some_small_network(op: str) -> None:
+    made = list(probes.probes(op, {}))
+    assert made
+    assert len(set(made)) == len(made)
+    for architecture in made:
+        assert op in architecture.ops
+        assert len(architecture.nodes) <= 2, "the op, or what prepares numbers for a loss"
+        assert parse(str(architecture)) == architecture
+
+
+def test_the_order_is_the_ops_own_whatever_attributes_were_met() -> None:
+    plain, met = list(probes.probes("conv1d", {})), list(probes.probes("conv1d", {"stride": 2, "out": 3}))
+    assert met[: len(plain)] == plain
+    assert {dict(a.nodes[0].attributes)["stride"] for a in met[len(plain) :]} == {1, 2}
+
+
+def test_simplest_comes_first() -> None:
+    assert str(next(probes.probes("tanh", {}))) == "x[1,1] -> tanh -> sse"
+    assert str(next(probes.probes("sse", {}))) == "x[1,1] -> sse"
+    assert str(next(probes.probes("max_pool1d", {}))) == "x[1,1,2] -> max_pool1d -> sse"
+
+
+def test_a_merge_has_a_second_input_so_that_no_fork_is_in_question() -> None:
+    assert str(next(probes.probes("add", {}))) == "x[1,1]; u[1,1]; x -> add(u) -> sse"
+    assert str(probes.alone("matmul", {}, (2, 3))) == "x[2,3]; u[3,2]; x -> matmul(u) -> sse"
+
+
+def test_what_does_not_fit_is_none() -> None:
+    assert probes.alone("conv2d", {"out": 1, "kernel": 5}, (1, 1, 2, 2)) is None
+    assert probes.alone("glu", {"axis": -1}, (1, 3)) is None
+
+
+def test_a_question_of_all_families_has_a_point_of_each() -> None:
+    case = probes.of_all_families(parse("x[2,3] -> dense(2) -> tanh -> sse"), "float32", each=2)
+    assert case.n_points == 2 * len(FAMILIES)
+    assert case.dtype == "float32"
+    assert case.aims_at_kinks
+    assert len({a.tobytes() for a in case.inputs["x"]}) > len(FAMILIES)
+
+
+def test_joined_points_are_those_of_the_parts_with_their_weights() -> None:
+    architecture = parse("x[2,1] -> sse(weighted=true)")
+    parts = [probes.make_case(architecture, family=f, seed=3, points=2) for f in ("normal", "small")]
+    whole = probes.joined(parts)
+    for k in range(4):
+        part = parts[k // 2].take([k % 2])
+        assert part.weights is not None
+        assert whole.weights is not None
+        assert np.array_equal(whole.take([k]).inputs["x"], part.inputs["x"])
+        assert np.array_equal(whole.weights[k], part.weights[0])
