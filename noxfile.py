@@ -52,6 +52,19 @@ def crosscheck(session: nox.Session) -> None:
 
 
 @nox.session
+def selftest(session: nox.Session) -> None:
+    """Plant every known bug: each must be caught and named: `nox -s selftest -- --profile nightly`.
+
+    With `--peers` among the words, gradcheck, check_grads and allclose are put to the same bugs afterwards.
+    """
+    _install(session)
+    words = [word for word in session.posargs if word != "--peers"]
+    session.run("crosscheck", "selftest", *(words or ["--profile", "ci"]))
+    if "--peers" in session.posargs:
+        session.run("python", "tests/benchmarks/selftest_peers.py")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """scikit-learn's backprop: must end with DISAGREES and exit 1 (its issue 8349)."""
     _install(session)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from crosscheck.spec.errors import SpecError, UsageError
+from crosscheck.spec.kills import Selftest
 from crosscheck.spec.record import Entries, Exit, Run
 from crosscheck.spec.result import Verdict
 
@@ -168,3 +169,15 @@ def require_oracle(run: Run, name: str) -> Threshold:
 def judge(run: Run, thresholds: Iterable[Threshold] = (), *, fail_on: Collection[str] = ()) -> Exit:
     """The exit of a stored run under further demands: never milder than the one that it ended with."""
     return first_of(run.exit, exit_for(run.verdicts, run.entries, fail_on=fail_on, thresholds=thresholds))
+
+
+def of_selftest(found: Selftest) -> Exit:
+    """The exit of a self-test: every planted bug must be caught, and nobody accused who is right."""
+    survived, flagged = len(found.survivors), len(found.flagged)
+    wrong = [f"planted bugs that got through: {survived:,}"] if survived else []
+    wrong += [f"controls that are right and were accused: {flagged:,}"] if flagged else []
+    if wrong:
+        return Exit(code=DIFFER, reason="; ".join(wrong))
+    if not found.kills:
+        return Exit(code=NOTHING, reason="no bug was planted: nothing shows that one would be caught")
+    return Exit(code=AGREE, reason="every planted bug was caught, and no control accused")

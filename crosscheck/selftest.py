@@ -7,8 +7,6 @@ truth. One mutant is one piece of work, a function of its name and the seed: any
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from functools import cache
 
@@ -255,19 +253,6 @@ def sound(name: str, plan: Plan) -> Sound:
     )
 
 
-def all_kills(
-    names: Sequence[str], plan: Plan, executor: Executor, done: Callable[[Kill], None] = lambda _kill: None
-) -> list[Timed]:
-    """Every bug of these names, in their order, whoever was ready first."""
-    futures = {executor.submit(kill, name, plan): name for name in names}
-    found: dict[str, Timed] = {}
-    for future in as_completed(futures):
-        timed = future.result()
-        found[futures[future]] = timed
-        done(timed.kill)
-    return [found[name] for name in names]
-
-
 def chosen(only: str | None) -> tuple[list[str], list[str]]:
     """The names of the bugs and of the controls that hold `only`, in upper or lower case. Raises SpecError for none."""
     names = [n for n in _mutants() if _holds(n, only)], [n for n in _controls() if _holds(n, only)]
@@ -278,11 +263,3 @@ def chosen(only: str | None) -> tuple[list[str], list[str]]:
 
 def _holds(name: str, only: str | None) -> bool:
     return only is None or only.lower() in name.lower()
-
-
-def families(kills: Iterable[Kill]) -> Iterator[tuple[str, list[Kill]]]:
-    """The bugs by family, in the order in which families were met."""
-    found: dict[str, list[Kill]] = {}
-    for item in kills:
-        found.setdefault(item.family, []).append(item)
-    yield from found.items()

@@ -19,7 +19,7 @@ from crosscheck.diagnosis.locate import locate
 from crosscheck.diagnosis.simplify import simplified
 from crosscheck.judge.compare import Status
 from crosscheck.judge.verdict import Judgement
-from crosscheck.search import Failure, Kind, drawn
+from crosscheck.search import ONE_SLOPE, Failure, Kind, drawn
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.op import Value
@@ -32,6 +32,9 @@ from crosscheck.tolerance import memory
 EVALUATIONS = 150
 # A minimum shows its failure clearly: by so many bounds, where the case that was met does.
 CLEAR = 10.0
+# Breaches that a wrong factor can be to blame for. Others are not looked for in one: what writes to its arguments, or
+# raises, would do so to whoever asks it for intermediates.
+OF_A_FACTOR = (None, "nan", ONE_SLOPE)
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,11 @@ def _within(source: Source, suspected: Iterator[tuple[str, dict[str, Value]]]) -
 def _suspected(source: Source, case: Case, judgement: Judgement, ask: _Asker) -> Iterator[tuple[str, dict[str, Value]]]:
     """The operation whose factor is first wrong, with its attributes where it was met."""
     arbiter = ask.witnesses.arbiter
-    if arbiter is None or ask.failure.kind.verdict is Verdict.ORACLE_DISAGREES:
+    kind = ask.failure.kind
+    if arbiter is None or kind.verdict is Verdict.ORACLE_DISAGREES or kind.rule not in OF_A_FACTOR:
         return
     architecture = case.architecture
-    if ask.failure.kind.verdict is Verdict.FORWARD_DISAGREES:
+    if kind.verdict is Verdict.FORWARD_DISAGREES:
         found = forward.locate(case, ask.subject, arbiter, source.ops)
     else:
         found = locate(case, judgement, ask.subject, arbiter, source.ops)

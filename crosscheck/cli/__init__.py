@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "doctor",
     "gate": "gate",
     "accuracy": "accuracy",
+    "selftest": "selftest",
 }
 INTERRUPTED, CRASHED, USAGE = 2, 3, 4
 

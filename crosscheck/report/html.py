@@ -24,12 +24,14 @@ from crosscheck.report.sections import (
     power,
     provenance,
     resolution,
+    selftest,
     severity,
     truth,
     verdict,
     words,
 )
 from crosscheck.spec.atlas import AtlasFile
+from crosscheck.spec.kills import SelftestFile
 from crosscheck.spec.power import PowerFile
 from crosscheck.spec.record import Deviation, RunFile
 from crosscheck.store.runs import FILE
@@ -54,7 +56,10 @@ LEVELS = (
     Level(),
     Level(
         passing=False,
-        dropped="coverage, gaps of oracles, conventions at kinks, accuracy, detection power, settings, environment",
+        dropped=(
+            "coverage, gaps of oracles, conventions at kinks, accuracy, detection power, self-test, settings, "
+            "environment"
+        ),
     ),
     Level(False, 3, None, None, "the same, and all but the 3 worst entries of each finding"),
     Level(
@@ -86,6 +91,7 @@ class Page:
     beside: beside.Beside | None
     accuracy: accuracy.Section | None
     power: power.Section | None
+    selftest: selftest.Section | None
     provenance: provenance.Provenance | None
     dropped: str
     record: str
@@ -101,14 +107,15 @@ def render(
     folder: str = "",
     accuracy: AtlasFile | str | None = None,
     power: PowerFile | str | None = None,
+    selftest: SelftestFile | str | None = None,
 ) -> str:
     """The page for a record; the same record gives the same page. At most MOST_BYTES, and it says what it dropped.
 
     `folder` is the run's folder as seen from the page's, where they are not the same: files are named from there.
-    Beside the run stand `accuracy` and `power`: a record, None where there is none, or a text that says why it cannot
-    be read.
+    Beside the run stand `accuracy`, `power` and `selftest`: a record, None where there is none, or a text that says why
+    it cannot be read.
     """
-    others = beside.beside(accuracy_file=accuracy, power_file=power)
+    others = beside.beside(beside.Records(accuracy, power, selftest))
     for level in LEVELS:
         page = _render(run_file, level, words.printable(folder), others)
         if len(page.encode()) <= MOST_BYTES:
@@ -147,6 +154,7 @@ def _page(run_file: RunFile, level: Level, folder: str, others: beside.Beside) -
         beside=others if level.passing else None,
         accuracy=others.accuracy if level.passing else None,
         power=others.power if level.passing else None,
+        selftest=others.selftest if level.passing else None,
         provenance=provenance.provenance(run, run_file.measured) if level.passing else None,
         dropped=level.dropped,
         record=posixpath.join(folder, FILE),

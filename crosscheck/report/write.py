@@ -12,6 +12,8 @@ from crosscheck.report.sections import beside
 from crosscheck.spec.atlas import FILE as ACCURACY
 from crosscheck.spec.atlas import AtlasFile
 from crosscheck.spec.errors import SpecError, UsageError
+from crosscheck.spec.kills import FILE as SELFTEST
+from crosscheck.spec.kills import SelftestFile
 from crosscheck.spec.power import FILE as POWER
 from crosscheck.spec.power import PowerFile
 from crosscheck.spec.record import RunFile
@@ -50,19 +52,24 @@ def write(run_file: RunFile, format_name: str, *, folder: Path, path: Path | Non
 
 def broken_beside(folder: Path) -> tuple[str, ...]:
     """What stands beside the run of this folder and the page cannot show: a sentence each."""
-    accuracy, power = _beside(folder)
-    return beside.broken(accuracy_file=accuracy, power_file=power)
+    return beside.broken(_beside(folder))
 
 
 def _page(run_file: RunFile, folder: Path, target: Path) -> bytes:
     """The page, with what stands beside the runs in the folder of reports."""
-    accuracy, power = _beside(folder)
-    return html.render(run_file, folder=_seen(folder, target), accuracy=accuracy, power=power).encode()
+    found = _beside(folder)
+    seen = _seen(folder, target)
+    page = html.render(run_file, folder=seen, accuracy=found.accuracy, power=found.power, selftest=found.selftest)
+    return page.encode()
 
 
-def _beside(folder: Path) -> tuple[AtlasFile | str | None, PowerFile | str | None]:
+def _beside(folder: Path) -> beside.Records:
     reports = Path(os.path.normpath(folder / ".."))
-    return _read(reports / ACCURACY, AtlasFile.load), _read(reports / POWER, PowerFile.load)
+    return beside.Records(
+        accuracy=_read(reports / ACCURACY, AtlasFile.load),
+        power=_read(reports / POWER, PowerFile.load),
+        selftest=_read(reports / SELFTEST, SelftestFile.load),
+    )
 
 
 def _read(path: Path, load: Callable[[Path], T]) -> T | str | None:

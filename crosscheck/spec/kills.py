@@ -85,6 +85,14 @@ class Selftest(Record, frozen=True):
     peers: tuple[Peer, ...] = ()
 
     @property
+    def families(self) -> dict[str, tuple[Kill, ...]]:
+        """The bugs by family, in the order in which families were met."""
+        found: dict[str, list[Kill]] = {}
+        for kill in self.kills:
+            found.setdefault(kill.family, []).append(kill)
+        return {family: tuple(kills) for family, kills in found.items()}
+
+    @property
     def survivors(self) -> tuple[Kill, ...]:
         return tuple(kill for kill in self.kills if not kill.caught)
 
@@ -117,6 +125,7 @@ class SelftestFile(Record, frozen=True):
             raise SpecError(f"{place}: this is no record of a self-test: {error}") from None
         if found.selftest.schema != SCHEMA:
             raise SpecError(f"{place}: schema is {found.selftest.schema!r}; this crosscheck reads {SCHEMA!r}")
+        _check_counts(found.selftest, place)
         return found
 
     @classmethod
@@ -127,3 +136,18 @@ class SelftestFile(Record, frozen=True):
         except OSError as error:
             raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
         return cls.from_json(data, str(path))
+
+
+def _check_counts(selftest: Selftest, place: str) -> None:
+    """No bug is caught before the first network or after the last, and a part is no larger than its whole."""
+    for kill in selftest.kills:
+        if kill.networks is not None and not 1 <= kill.networks <= selftest.most_networks:
+            raise SpecError(
+                f"{place}: {kill.name!r} was caught after {kill.networks} networks, must be from 1 to "
+                f"{selftest.most_networks}"
+            )
+    for peer in selftest.peers:
+        counts = [(peer.caught, peer.asked), (peer.alarms, peer.sound), *peer.by_family.values()]
+        wrong = [(part, whole) for part, whole in counts if not 0 <= part <= whole]
+        if wrong:
+            raise SpecError(f"{place}: {peer.name} has {wrong[0][0]} of {wrong[0][1]}; a part is from 0 to all")

@@ -42,6 +42,10 @@ def test_the_help_of_a_run_loads_no_framework() -> None:
     assert_loads_none_of(HELP.format(["run", "--help"]), {"torch", "jax", "jaxlib", "flint", "sklearn"})
 
 
+def test_the_help_of_a_self_test_loads_nothing_heavy() -> None:
+    assert_loads_none_of(HELP.format(["selftest", "--help"]), HEAVY)
+
+
 @pytest.mark.parametrize(
     ("module", "others"),
     [
@@ -53,6 +57,7 @@ def test_the_help_of_a_run_loads_no_framework() -> None:
         ("crosscheck.oracles.ball", {"torch", "jax", "flint", "scipy", "crosscheck.backprop"}),
         ("crosscheck.oracles.ball.certify", {"torch", "jax", "scipy", "crosscheck.backprop"}),
         ("crosscheck.report.html", {"torch", "jax", "hypothesis"}),
+        ("crosscheck.report.selftest", {"torch", "jax", "hypothesis", "crosscheck.mutants"}),
         ("crosscheck.session", {"torch", "jax", "flint", "sklearn"}),
     ],
 )

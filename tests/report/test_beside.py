@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from report import atlas_example, example_run, power_example
+from report import atlas_example, example_run, power_example, selftest_example
 from report.test_html import digest, parsed
 
 from crosscheck.report import html
 from crosscheck.report.write import write
 
-BOTH = {"accuracy": atlas_example.FILE, "power": power_example.FILE}
+ALL = {"accuracy": atlas_example.FILE, "power": power_example.FILE, "selftest": selftest_example.FILE}
 
 
 def written(reports: Path, **files: bytes) -> str:
@@ -32,34 +32,36 @@ def test_without_records_one_line_names_the_commands() -> None:
     page = html.render(example_run.PASSING)
     assert absent(page) == [
         '<p class="muted">Not here: the accuracy atlas, which <code>crosscheck accuracy</code> makes; '
-        "detection power, which <code>nox -s power</code> makes.</p>"
+        "detection power, which <code>nox -s power</code> makes; "
+        "the self-test, which <code>crosscheck selftest --profile ci</code> makes.</p>"
     ]
-    assert not {"#accuracy", "#power"} & set(parsed(page).values("href"))
+    assert not {"#accuracy", "#power", "#selftest"} & set(parsed(page).values("href"))
     assert "Made from <code>run.json</code> alone." in page
 
 
 def test_only_what_is_missing_is_called_missing() -> None:
-    assert absent(html.render(example_run.PASSING, accuracy=atlas_example.FILE)) == [
+    assert absent(html.render(example_run.PASSING, accuracy=atlas_example.FILE, selftest=selftest_example.FILE)) == [
         '<p class="muted">Not here: detection power, which <code>nox -s power</code> makes.</p>'
     ]
-    assert absent(html.render(example_run.PASSING, **BOTH)) == []
+    assert absent(html.render(example_run.PASSING, **ALL)) == []
 
 
 def test_records_become_sections_with_their_dates_and_versions(tmp_path: Path) -> None:
-    page = written(tmp_path, **{name: file.to_json() for name, file in BOTH.items()})
-    assert {"#accuracy", "#power"} <= set(parsed(page).values("href"))
-    assert {"accuracy", "power"} <= set(parsed(page).values("id"))
+    page = written(tmp_path, **{name: file.to_json() for name, file in ALL.items()})
+    assert {"#accuracy", "#power", "#selftest"} <= set(parsed(page).values("href"))
+    assert {"accuracy", "power", "selftest"} <= set(parsed(page).values("id"))
     assert f"{power_example.MEASURED.started}; crosscheck 0.1.0, numpy 2.1.0" in page
     measured = atlas_example.FILE.measured
     assert measured.started in page
     assert f"torch {measured.versions['torch']}" in page
     assert (
-        "Made from <code>r1/run.json</code>, <code>accuracy.json</code> and <code>power.json</code> alone. This file"
+        "Made from <code>r1/run.json</code>, <code>accuracy.json</code>, <code>power.json</code> and "
+        "<code>selftest.json</code> alone. This file"
     ) in page
 
 
 def test_the_policy_allows_the_style_of_what_is_shown() -> None:
-    plain, full = (parsed(html.render(example_run.PASSING, **beside)) for beside in ({}, BOTH))
+    plain, full = (parsed(html.render(example_run.PASSING, **beside)) for beside in ({}, ALL))
     for page in (plain, full):
         assert digest("".join(page.texts["style"])) in page.values("content")[0]
     assert "".join(full.texts["style"]).startswith("".join(plain.texts["style"]))
@@ -87,6 +89,7 @@ def edged(*edges: float) -> bytes:
 
 
 ATLAS, POWER = atlas_example.FILE.to_json(), power_example.FILE.to_json()
+KILLS = selftest_example.FILE.to_json()
 # fmt: off
 BROKEN = [  # the file, what stands in it, what the page says of it
     ("power",    b"",                                                   "this is no record of detection power"),
@@ -98,6 +101,10 @@ BROKEN = [  # the file, what stands in it, what the page says of it
     ("power",    ATLAS,                                                 "this is no record of detection power"),
     ("power",    POWER.replace(b"power-1", b"power-9"),                 "this crosscheck reads 'crosscheck-power-1'"),
     ("power",    POWER.replace(b'"promised": 980', b'"promised": 979'), "promised and 980 found"),
+    ("selftest", b"",                                                   "this is no record of a self-test"),
+    ("selftest", POWER,                                                 "this is no record of a self-test"),
+    ("selftest", KILLS.replace(b"selftest-1", b"selftest-9"),           "reads 'crosscheck-selftest-1'"),
+    ("selftest", KILLS.replace(b'"networks": 6', b'"networks": 61'),    "must be from 1 to 60"),
     ("accuracy", b"",                                                   "this is no atlas of accuracy"),
     ("accuracy", b"[" * 100_000,                                        "this is no atlas of accuracy"),
     ("accuracy", POWER,                                                 "this is no atlas of accuracy"),
@@ -108,7 +115,11 @@ BROKEN = [  # the file, what stands in it, what the page says of it
     ("accuracy", edged(-1.0, 1.0),                                      "must hold two positive numbers"),
 ]
 # fmt: on
-TITLES = {"power": ("detection power", "nox -s power"), "accuracy": ("the accuracy atlas", "crosscheck accuracy")}
+TITLES = {
+    "power": ("detection power", "nox -s power"),
+    "accuracy": ("the accuracy atlas", "crosscheck accuracy"),
+    "selftest": ("the self-test", "crosscheck selftest --profile ci"),
+}
 
 
 @pytest.mark.parametrize(("name", "data", "said"), BROKEN)
@@ -145,13 +156,13 @@ def test_a_hostile_reason_stays_text_and_short() -> None:
 
 
 def test_what_stands_beside_the_run_is_dropped_first_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = html.render(example_run.FAILING, **BOTH)
+    full = html.render(example_run.FAILING, **ALL)
     monkeypatch.setattr(html, "MOST_BYTES", len(full.encode()) - 1)
-    less = html.render(example_run.FAILING, **BOTH)
-    assert not {"accuracy", "power"} & set(parsed(less).values("id"))
+    less = html.render(example_run.FAILING, **ALL)
+    assert not {"accuracy", "power", "selftest"} & set(parsed(less).values("id"))
     assert absent(less) == []
     (dropped,) = [line for line in less.splitlines() if "Left out to stay under 5 MB" in line]
-    assert "accuracy, detection power" in dropped
+    assert "accuracy, detection power, self-test" in dropped
     assert "Made from <code>run.json</code> alone." in less
     assert all(finding.id in less for finding in example_run.FAILING.run.findings)
 

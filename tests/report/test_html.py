@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import markupsafe
 import msgspec
 import pytest
-from report import atlas_example, example_run, power_example
+from report import atlas_example, example_run, power_example, selftest_example
 
 from crosscheck.report import html
 from crosscheck.report.sections import agreement, chain, coverage, network, resolution, severity
@@ -28,7 +28,7 @@ EXAMPLES = {
     "hostile": example_run.hostile(),
 }
 # What stands beside the run, in one of them.
-BESIDE = {"odd": {"accuracy": atlas_example.FILE, "power": power_example.FILE}}
+BESIDE = {"odd": {"accuracy": atlas_example.FILE, "power": power_example.FILE, "selftest": selftest_example.FAILED}}
 VOID = {"meta", "input", "br", "img", "link", "hr"}
 LOADING = {"src", "srcset", "data", "poster", "action", "formaction", "background", "xlink:href"}
 

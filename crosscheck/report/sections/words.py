@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from crosscheck.spec.record import Number, RunFile
 from crosscheck.store.runs import NOT_FINITE
 
+T = TypeVar("T")
 # The subject's name among the parties, whatever it calls itself: a subject named torch is not the oracle torch.
 SUBJECT = "subject"
 # The order in which parties are named: the subject first, then by rigour.
@@ -31,8 +32,13 @@ def cleaned(run_file: RunFile, *, longest: int | None = None) -> RunFile:
 
     A newline, a terminal's control sequence or a right-to-left mark in a name must not redraw the page.
     """
-    plain = _map_strings(msgspec.to_builtins(run_file), lambda text: cut(printable(text), longest))
-    return msgspec.convert(plain, RunFile)
+    return cleaned_record(run_file, longest=longest)
+
+
+def cleaned_record(record: T, *, longest: int | None = None) -> T:
+    """Any record, in the same way."""
+    plain = _map_strings(msgspec.to_builtins(record), lambda text: cut(printable(text), longest))
+    return msgspec.convert(plain, type(record))
 
 
 def cut(text: str, longest: int | None) -> str:
