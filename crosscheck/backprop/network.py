@@ -107,8 +107,8 @@ def forward(
     given = {k: a for k, a in inputs.items() if not is_floating(a.dtype)} if indices is None else indices
     outputs: list[Array] = []
     kept: dict[int, Kept] = {}
-    # It grows as the walk goes on.
-    tape = Tape(architecture, params, _as_numbers(params, inputs, targets), given, targets, weights, outputs, None, kept)
+    numbers = _as_numbers(params, inputs, targets)
+    tape = Tape(architecture, params, numbers, given, targets, weights, outputs, None, kept)  # it grows on the way
     for i in range(len(architecture.nodes)):
         output, left = _apply(rows, i, tape)
         outputs.append(output)
