@@ -111,16 +111,20 @@ def half_log_softmax(z: Array, axis: int) -> Array:
 
 
 def log_softmax_pulled_back(z: Array, da: Array, axis: int) -> Array:
-    """da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j.
+    """da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j."""
+    sizes = 0.5 * abs(da)
+    smaller = not_the_top(sizes - sizes.max(axis=axis, keepdims=True))
+    return log_softmax_pulled_back_with(z, da, others(da, smaller, axis), axis)
+
+
+def log_softmax_pulled_back_with(z: Array, da: Array, rest: Array, axis: int) -> Array:
+    """The same, with the sums of the other da given.
 
     The sum of the other p is that of the other e over that of all: what both sums have lost cancels.
     """
     half, e = below_the_top(z, axis)
     total = e.sum(axis=axis, keepdims=True)
-    p = e / total
-    sizes = 0.5 * abs(da)
-    smaller = not_the_top(sizes - sizes.max(axis=axis, keepdims=True))
-    return da * (others(e, not_the_top(half), axis) / total) - p * others(da, smaller, axis)
+    return da * (others(e, not_the_top(half), axis) / total) - e / total * rest
 
 
 def below_the_top(z: Array, axis: int) -> tuple[Array, Array]:
@@ -150,7 +154,7 @@ def others(x: Array, lower: Array, axis: int) -> Array:
     """Σ_{j≠k} x_j for each k. Only at the largest can x_k be most of the sum: there it is left out, not subtracted."""
     low, top = lower * x, (1.0 - lower) * x
     below, tops = low.sum(axis=axis, keepdims=True), top.sum(axis=axis, keepdims=True)
-    return lower * (x.sum(axis=axis, keepdims=True) - x) + (1.0 - lower) * ((tops - x) + below)
+    return lower * ((tops + below) - x) + (1.0 - lower) * ((tops - x) + below)
 
 
 def _inside(z: Array, least: float, most: float, da: Array) -> Array:

@@ -16,7 +16,12 @@ from __future__ import annotations
 import numpy as np
 
 from crosscheck.backprop import likelihoods, margins
-from crosscheck.backprop.activations import half_log_softmax, log_softmax_pulled_back, sigmoid
+from crosscheck.backprop.activations import (
+    half_log_softmax,
+    log_softmax_pulled_back,
+    log_softmax_pulled_back_with,
+    sigmoid,
+)
 from crosscheck.backprop.likelihoods import counted, one_hot
 from crosscheck.backprop.rows import Array, Loss
 
@@ -65,7 +70,12 @@ def softmax_cross_entropy(z: Array, y: Array, targets: str, label_smoothing: flo
 
 
 def softmax_cross_entropy_slope(z: Array, y: Array, targets: str, label_smoothing: float, **_others: object) -> Array:
-    return -log_softmax_pulled_back(z, distribution(z, y, targets, label_smoothing), -1)
+    probabilities = distribution(z, y, targets, label_smoothing)
+    if targets == "probabilities" or label_smoothing:
+        return -log_softmax_pulled_back(z, probabilities, -1)
+    # Of zeros and a one every sum is exact.
+    rest = probabilities.sum(axis=-1, keepdims=True) - probabilities
+    return -log_softmax_pulled_back_with(z, probabilities, rest, -1)
 
 
 # fmt: off

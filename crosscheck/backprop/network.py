@@ -8,7 +8,7 @@ full size or 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -94,7 +94,7 @@ class Tape:
     indices: Mapping[str, Array]
     targets: Array
     weights: Array | None
-    outputs: tuple[Array, ...]
+    outputs: Sequence[Array]
     loss: Array
     kept: Mapping[int, Kept] = field(default_factory=dict)
 
@@ -132,11 +132,16 @@ def forward(
     as such where `inputs` holds them as numbers already.
     """
     given = {k: a for k, a in inputs.items() if not is_floating(a.dtype)} if indices is None else indices
-    tape = Tape(architecture, params, _as_numbers(params, inputs, targets), given, targets, weights, (), None)
+    outputs: list[Array] = []
+    kept: dict[int, Kept] = {}
+    numbers = _as_numbers(params, inputs, targets)
+    tape = Tape(architecture, params, numbers, given, targets, weights, outputs, None, kept)  # it grows on the way
     for i in range(len(architecture.nodes)):
-        output, kept = _apply(rows, i, tape)
-        tape = replace(tape, outputs=(*tape.outputs, output), kept={**tape.kept, **({} if kept is None else {i: kept})})
-    return replace(tape, loss=loss(tape, rows))
+        output, left = _apply(rows, i, tape)
+        outputs.append(output)
+        if left is not None:
+            kept[i] = left
+    return replace(tape, outputs=tuple(outputs), loss=loss(tape, rows))
 
 
 def backward(tape: Tape, rows: Rows = ROWS, walk: Walk = WALK) -> tuple[dict[str, Array], dict[int, Array]]:
@@ -253,7 +258,8 @@ def gradients(
     def full(found: Any, shape: Shape) -> Any:
         if found is None:
             return np.zeros((points, *shape), case.dtype)
-        return np.ascontiguousarray(np.broadcast_to(found, (points, *shape)))
+        asked = (points, *shape)
+        return np.ascontiguousarray(found if found.shape == asked else np.broadcast_to(found, asked))
 
     return Gradients(
         loss=full(tape.loss, ()),

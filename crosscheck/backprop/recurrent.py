@@ -40,7 +40,8 @@ from typing import Any
 import numpy as np
 
 from crosscheck.backprop.dense import as_rows
-from crosscheck.backprop.rows import Array, Keeping, Kept, Site, plus
+from crosscheck.backprop.rows import Array, Keeping, Kept, Site, cut, plus
+from crosscheck.backprop.steps import Places, by_step, rows_by_step
 
 Params = Mapping[str, Array]
 Backward = tuple[tuple[Array | None, ...], dict[str, Array]]
@@ -81,12 +82,12 @@ def beside(bias: Array) -> Array:
     return bias.reshape((*bias.shape[:-1], 1, bias.shape[-1]))
 
 
-def of_inputs(site: Site, x: Array, params: Params, biases: tuple[str, ...] = ("bias_ih", "bias_hh")) -> Array:
-    """W x and these biases for all steps: (leading…, N, T, G·H)."""
-    u = np.matmul(as_rows(x, 3), params["weight_ih"].swapaxes(-1, -2))
+def of_inputs(x: Array, steps: int, params: Params, biases: tuple[str, ...] = ("bias_ih", "bias_hh")) -> Array:
+    """W x and these biases for all steps: (leading…, T, N, G·H)."""
+    u = np.matmul(rows_by_step(x), params["weight_ih"].swapaxes(-1, -2))
     if "bias_ih" in params:
         u = plus(u, reduce(add, (beside(params[name]) for name in biases)))
-    return u.reshape((*u.shape[:-2], *site.in_shapes[0][:2], u.shape[-1]))
+    return u.reshape((*u.shape[:-2], steps, u.shape[-2] // steps, u.shape[-1]))
 
 
 def transposed(weight: Array) -> Array:
@@ -118,34 +119,35 @@ def added(a: Array | None, b: Array | None) -> Any:
 
 
 def collected(
-    site: Site, inputs: tuple[Array, ...], params: Params, before: list[Array], du: list[Array], dv: list[Array]
+    site: Site, inputs: tuple[Array, ...], params: Params, before: list[Array], du: Places, dv: Places
 ) -> tuple[Array, dict[str, Array]]:
     """∂C/∂x and the parameters' gradients, from what each step leaves: h before it, du and dv."""
-    of_input = as_rows(np.stack(du, axis=-2), 3)
-    of_state = of_input if dv is du else as_rows(np.stack(dv, axis=-2), 3)
-    states = as_rows(np.stack([np.broadcast_to(h, before[-1].shape) for h in before], axis=-2), 3)
+    of_input = as_rows(du.whole(), 3)
+    of_state = of_input if dv is du else as_rows(dv.whole(), 3)
+    states = as_rows(np.stack([np.broadcast_to(h, before[-1].shape) for h in before], axis=-3), 3)
     gradients = {
-        "weight_ih": np.matmul(of_input.swapaxes(-1, -2), as_rows(inputs[0], 3)),
+        "weight_ih": np.matmul(of_input.swapaxes(-1, -2), rows_by_step(inputs[0])),
         "weight_hh": np.matmul(of_state.swapaxes(-1, -2), states),
     }
     if "bias_ih" in params:
         gradients["bias_ih"] = of_input.sum(axis=-2)
         gradients["bias_hh"] = gradients["bias_ih"] if dv is du else of_state.sum(axis=-2)
     dx = np.matmul(of_input, params["weight_ih"])
-    return dx.reshape((*dx.shape[:-2], *site.in_shapes[0])), gradients
+    samples, steps, width = site.in_shapes[0]
+    return by_step(dx.reshape((*dx.shape[:-2], steps, samples, width))), gradients
 
 
 def rnn(gates: Mapping[str, Gate]) -> Keeping:
     """The layer `rnn`, with a gate for each nonlinearity."""
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
-        gate = gates[str(site.attributes["nonlinearity"])]
-        u, weight = of_inputs(site, inputs[0], params), transposed(params["weight_hh"])
-        h = initial(site, inputs, 1, u[..., 0, :])
+        gate, count = gates[str(site.attributes["nonlinearity"])], site.in_shapes[0][1]
+        u, weight = of_inputs(inputs[0], count, params), transposed(params["weight_hh"])
+        h = initial(site, inputs, 1, u[..., 0, :, :])
         before, z, after = [], [], []
-        for t in range(site.in_shapes[0][1]):
+        for t in range(count):
             before.append(h)
-            z.append(plus(np.matmul(h, weight), u[..., t, :]))
+            z.append(plus(u[..., t, :, :], np.matmul(h, weight)))
             h = gate.f(z[-1])
             after.append(h)
         stacked = np.stack(z, axis=-2)
@@ -155,69 +157,88 @@ def rnn(gates: Mapping[str, Gate]) -> Keeping:
         before, after, z = kept.values
         # Of all steps at once: on which side of a kink each is, is asked of each on its own.
         slope = gates[str(site.attributes["nonlinearity"])].slope(z, np.stack(after, axis=-2))
-        dz: list[Array] = []
-        carried = None
+        dz, dh = Places(len(before)), None
         for t in reversed(range(len(before))):
-            dz.append(added(upstream(site, d_out, t), carried) * slope[..., t, :])
-            carried = np.matmul(dz[-1], params["weight_hh"])
-        dz.reverse()
+            dz.put(t, added(upstream(site, d_out, t), dh) * slope[..., t, :])
+            dh = np.matmul(dz[t], params["weight_hh"])
         dx, gradients = collected(site, inputs, params, before, dz, dz)
-        return (dx, carried)[: len(inputs)], gradients
+        return (dx, dh)[: len(inputs)], gradients
 
     return Keeping(forward, backward)
 
 
 @dataclass(frozen=True)
 class LstmStep:
-    """What one step of an lstm leaves: its states before and after, and its gates."""
+    """What one step of an lstm leaves: its states before and after, and its gates, the three sigmoids side by side.
+
+    `if_` are i and f among them, which the cell has on its way.
+    """
 
     h: Array
     c: Array
     z: Array
+    ifo: Array
+    z_g: Array
     if_: Array
     g: Array
-    o: Array
     c_after: Array
     a: Array
+
+
+def sigmoids_first(params: Params) -> dict[str, Array]:
+    """i, f, g, o → i, f, o, g and back: the gates' axis of weights and biases, so that one call is three gates'."""
+    axes = {role: -1 if role.startswith("bias") else -2 for role in params}
+    return {
+        role: np.concatenate([cut(a, axes[role], *ends) for ends in quarters(a.shape[axes[role]])], axis=axes[role])
+        for role, a in params.items()
+    }
+
+
+def quarters(size: int) -> tuple[tuple[int, int], ...]:
+    """The first two of four, the last one, the third."""
+    return (0, size // 2), (3 * size // 4, size), (size // 2, 3 * size // 4)
 
 
 def lstm(s: Gate, tanh: Gate) -> Keeping:
     """The layer `lstm`, with these for its gates."""
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
-        u, weight = of_inputs(site, inputs[0], params), transposed(params["weight_hh"])
-        h, c = (initial(site, inputs, number, u[..., 0, :]) for number in (1, 2))
+        own, count, hidden = sigmoids_first(params), site.in_shapes[0][1], int(site.attributes["hidden"])
+        u, weight = of_inputs(inputs[0], count, own), transposed(own["weight_hh"])
+        h, c = (initial(site, inputs, number, u[..., 0, :, :]) for number in (1, 2))
         steps, states = [], []
-        for t in range(site.in_shapes[0][1]):
-            z = plus(np.matmul(h, weight), u[..., t, :])
-            if_, g, o = s.f(part(z, 0, 2)), tanh.f(part(z, 2, 4)), s.f(part(z, 3, 4))
-            c_after = part(if_, 1, 2) * c + part(if_, 0, 2) * g
+        for t in range(count):
+            both = plus(u[..., t, :, :], np.matmul(h, weight))
+            z, z_g = both[..., : 3 * hidden], both[..., 3 * hidden :]
+            ifo, g = s.f(z), tanh.f(z_g)
+            c_after = plus(part(ifo, 1, 3) * c, part(ifo, 0, 3) * g)
             a = tanh.f(c_after)
-            steps.append(LstmStep(h, c, z, if_, g, o, c_after, a))
-            h, c = o * a, c_after
+            steps.append(LstmStep(h, c, z, ifo, z_g, ifo[..., : 2 * hidden], g, c_after, a))
+            h, c = part(ifo, 2, 3) * a, c_after
             states.append(h)
         return output(site, states), Kept((steps,))
 
     def backward(site: Site, d_out: Array, kept: Kept, inputs: tuple[Array, ...], params: Params) -> Backward:
         (steps,) = kept.values
-        dz: list[Array] = []
-        dh = dc = None
+        own = sigmoids_first(params)
+        dz, dh, dc = Places(len(steps)), None, None
         for t in reversed(range(len(steps))):
             step = steps[t]
+            i, f = part(step.if_, 0, 2), part(step.if_, 1, 2)
             dh = added(upstream(site, d_out, t), dh)
-            dc = added(dh * step.o * tanh.slope(step.c_after, step.a), dc)
-            of_if = s.slope(part(step.z, 0, 2), step.if_)
-            parts = (
-                dc * step.g * part(of_if, 0, 2),
-                dc * step.c * part(of_if, 1, 2),
-                dc * part(step.if_, 0, 2) * tanh.slope(part(step.z, 2, 4), step.g),
-                dh * step.a * s.slope(part(step.z, 3, 4), step.o),
+            dc = added(dh * part(step.ifo, 2, 3) * tanh.slope(step.c_after, step.a), dc)
+            of_ifo = s.slope(step.z, step.ifo)
+            dz.put(
+                t,
+                dc * step.g * part(of_ifo, 0, 3),
+                dc * step.c * part(of_ifo, 1, 3),
+                dh * step.a * part(of_ifo, 2, 3),
+                dc * i * tanh.slope(step.z_g, step.g),
             )
-            dz.append(np.concatenate(parts, axis=-1))
-            dh, dc = np.matmul(dz[-1], params["weight_hh"]), dc * part(step.if_, 1, 2)
-        dz.reverse()
-        dx, gradients = collected(site, inputs, params, [step.h for step in steps], dz, dz)
-        return (dx, dh, dc)[: len(inputs)], gradients
+            dh = np.matmul(dz[t], own["weight_hh"])
+            dc = dc * f
+        dx, gradients = collected(site, inputs, own, [step.h for step in steps], dz, dz)
+        return (dx, dh, dc)[: len(inputs)], sigmoids_first(gradients)
 
     return Keeping(np.errstate(over="ignore")(forward), np.errstate(over="ignore")(backward))
 
@@ -238,16 +259,16 @@ def gru(s: Gate, tanh: Gate) -> Keeping:
     """The layer `gru`, with these for its gates."""
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
-        u, weight = of_inputs(site, inputs[0], params, ("bias_ih",)), transposed(params["weight_hh"])
-        hidden = int(site.attributes["hidden"])
-        h = initial(site, inputs, 1, u[..., 0, :])
+        count, hidden = site.in_shapes[0][1], int(site.attributes["hidden"])
+        u, weight = of_inputs(inputs[0], count, params, ("bias_ih",)), transposed(params["weight_hh"])
+        h = initial(site, inputs, 1, u[..., 0, :, :])
         steps, states = [], []
-        for t in range(site.in_shapes[0][1]):
+        for t in range(count):
             v = np.matmul(h, weight)
             v = plus(v, beside(params["bias_hh"])) if "bias_hh" in params else v
-            z = u[..., t, : 2 * hidden] + v[..., : 2 * hidden]
+            z = u[..., t, :, : 2 * hidden] + v[..., : 2 * hidden]
             rk, v_n = s.f(z), part(v, 2, 3)
-            z_n = u[..., t, 2 * hidden :] + part(rk, 0, 2) * v_n
+            z_n = u[..., t, :, 2 * hidden :] + part(rk, 0, 2) * v_n
             n = tanh.f(z_n)
             steps.append(GruStep(h, z, v_n, rk, z_n, n))
             h = s.rest(part(z, 1, 2), part(rk, 1, 2)) * n + part(rk, 1, 2) * h
@@ -256,23 +277,17 @@ def gru(s: Gate, tanh: Gate) -> Keeping:
 
     def backward(site: Site, d_out: Array, kept: Kept, inputs: tuple[Array, ...], params: Params) -> Backward:
         (steps,) = kept.values
-        du: list[Array] = []
-        dv: list[Array] = []
-        dh = None
+        du, dv, dh = Places(len(steps)), Places(len(steps)), None
         for t in reversed(range(len(steps))):
             step = steps[t]
             r, k = part(step.rk, 0, 2), part(step.rk, 1, 2)
             dh = added(upstream(site, d_out, t), dh)
             du_n = dh * s.rest(part(step.z, 1, 2), k) * tanh.slope(step.z_n, step.n)
             slopes = s.slope(step.z, step.rk)
-            both = np.concatenate(
-                [du_n * step.v * part(slopes, 0, 2), dh * (step.h - step.n) * part(slopes, 1, 2)], axis=-1
-            )
-            du.append(np.concatenate([both, du_n], axis=-1))
-            dv.append(np.concatenate([both, du_n * r], axis=-1))
-            dh = np.matmul(dv[-1], params["weight_hh"]) + dh * k
-        du.reverse()
-        dv.reverse()
+            both = du_n * step.v * part(slopes, 0, 2), dh * (step.h - step.n) * part(slopes, 1, 2)
+            du.put(t, *both, du_n)
+            dv.put(t, *both, du_n * r)
+            dh = np.matmul(dv[t], params["weight_hh"]) + dh * k
         dx, gradients = collected(site, inputs, params, [step.h for step in steps], du, dv)
         return (dx, dh)[: len(inputs)], gradients
 

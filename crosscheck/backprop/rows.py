@@ -116,7 +116,7 @@ def chosen(mask: Array, values: Array) -> Array:
 
 def plus(fresh: Array, values: Array) -> Array:
     """fresh + values, in the place of `fresh` where that is as large: memory that is new costs as much as the sum."""
-    if np.broadcast_shapes(fresh.shape, values.shape) != fresh.shape:
+    if fresh.shape != values.shape and np.broadcast_shapes(fresh.shape, values.shape) != fresh.shape:
         return fresh + values
     fresh += values
     return fresh

@@ -99,8 +99,13 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
 
     def slots(self, index: int) -> tuple[Slot, ...]:
         """What each input of a node is."""
-        node = self.nodes[index]
-        return op_named(node.op, f"node {index}").slots(node.attributes, len(node.inputs))
+        return self._slots[index]
+
+    @cached_property
+    def _slots(self) -> tuple[tuple[Slot, ...], ...]:
+        return tuple(
+            op_named(node.op, f"node {i}").slots(node.attributes, len(node.inputs)) for i, node in enumerate(self.nodes)
+        )
 
     def kinked_shape(self, index: int) -> Shape:
         """Shape of the numbers at which a node has kinks: those of its first input, or inside it."""
