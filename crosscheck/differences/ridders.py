@@ -230,12 +230,18 @@ def _noise(D: Floats, steps: Floats, loss_spread: Floats) -> Floats:
 
 
 def neville(
-    D: Floats, same: Bools, steps: Floats, loss_spread: Floats, sentinel: tuple[Floats, Floats]
+    D: Floats,
+    same: Bools,
+    steps: Floats,
+    loss_spread: Floats,
+    sentinel: tuple[Floats, Floats],
+    *,
+    ratio: float = 2.0,
 ) -> tuple[Floats, Floats]:
     """The best cell of the table for each function: value and budget, infinite where no cell is usable.
 
     D (J, …) with `same` of its shape; `loss_spread` is σ of the loss, of D's shape or broadcast to it. A cell
-    that contradicts the sentinel, (value, budget), is not usable.
+    that contradicts the sentinel, (value, budget), is not usable. Each step is `ratio` times the next.
     """
     J = len(steps)
     T: list[list[Floats]] = [list(D)]
@@ -245,7 +251,7 @@ def neville(
     budget = np.full_like(D[0], np.inf)
     with np.errstate(all="ignore"):
         for m in range(1, COLUMNS + 1):
-            q = 4.0**m
+            q = ratio ** (2 * m)
             T.append([(q * T[m - 1][j + 1] - T[m - 1][j]) / (q - 1) for j in range(J - m)])
             N.append([(q * N[m - 1][j + 1] + N[m - 1][j]) / (q - 1) for j in range(J - m)])
             for j in range(J - m - 1):
