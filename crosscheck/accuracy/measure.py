@@ -23,6 +23,8 @@ POINTS = 6000
 ROUNDS = 2
 # g = z S(z).
 GATES = ("silu", "mish", "gelu")
+# g' = s(z) - y.
+MINUS_TARGET = ("bce_with_logits", "poisson_nll")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +50,17 @@ class Asked:
         return errors.in_ulps(value, self.truth[0], self.dtype), errors.in_ulps(slope, self.truth[1], self.dtype, size)
 
     def larger_term(self) -> Floats | None:
-        """Of a slope that is a sum, from g, g' and y; None for any other: S and z S' of z S(z), s and -y of s - y."""
+        """Of a slope that is a sum, from g, g' and y; None for any other: of z S(z) S and z S', of s - y both."""
         (value, slope) = (part.nearest for part in self.truth)
         with np.errstate(all="ignore"):
             if self.question.op in GATES:
                 gate = value / self.z
                 return np.maximum(np.abs(gate), np.abs(slope - gate))
-            if self.question.op == "bce_with_logits":
+            if self.question.op == "bce":
+                return np.maximum(self.y / self.z, (1.0 - self.y) / (1.0 - self.z))
+            if self.question.op == "poisson_nll" and not self.question.complete["log_input"]:
+                return np.maximum(np.abs(slope - 1.0), 1.0)
+            if self.question.op in MINUS_TARGET:
                 return np.maximum(np.abs(slope + self.y), np.abs(self.y))
         return None
 

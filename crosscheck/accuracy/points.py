@@ -5,7 +5,7 @@ All of them are numbers of the dtype, drawn from fixed seeds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,22 @@ NEAR = 40.0
 # Of a loss fewer points are asked, because each is a network of its own.
 LOSSES = 4
 
+
+def _share(rng: np.random.Generator, n: int) -> Floats:
+    """In [0, 1], half of them at its ends."""
+    return np.where(rng.random(n) < 0.5, rng.integers(0, 2, n), rng.random(n))
+
+
+# Where a target is not any number. Between 0 and 1 focal's slope is a difference that may be 0 anywhere; from 3 on so
+# is the value of poisson_nll.
+TARGETS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
+    "bce_with_logits": _share,
+    "bce": _share,
+    "focal": lambda rng, n: rng.integers(0, 2, n).astype(np.float64),
+    "hinge": lambda rng, n: rng.choice([-1.0, 1.0], n),
+    "poisson_nll": lambda rng, n: rng.integers(0, 3, n).astype(np.float64),
+}
+
 # How many of the worst points of one implementation are asked about again, and how often each.
 WORST, AGAIN = 8, 12
 
@@ -25,7 +41,7 @@ def drawn(question: Question, dtype: str, count: int) -> tuple[Floats, Floats]:
     """z and the targets y, without the places where the formula changes; about `count` of them, z ascending."""
     rng = np.random.default_rng(SEED)
     z = _spread(rng, dtype, count // LOSSES if question.is_loss else count)
-    z = np.concatenate([z, _beside(question.places, z)]) if not question.is_loss else z
+    z = np.concatenate([z, _beside(question.places, z)]) if not question.is_loss else _taken(question, z)
     y = _targets(question, z, rng)
     return _admissible(question, dtype, z, y)
 
@@ -57,6 +73,17 @@ def _spread(rng: np.random.Generator, dtype: str, count: int) -> Floats:
     )
 
 
+def _taken(question: Question, z: Floats) -> Floats:
+    """The numbers that a loss takes: all, those above 0, or those between 0 and 1, towards both of which they crowd."""
+    slot = question.takes
+    if not slot.positive:
+        return z
+    size = np.abs(z)
+    if slot.under == np.inf:
+        return size
+    return np.concatenate([np.where(z < 0, 1.0, size) / (1.0 + size), 1.0 - 2.0 ** -np.arange(1.0, 54.0)])
+
+
 def _beside(places: Sequence[float], z: Floats) -> Floats:
     """Points at both sides of each place, at distances of every size."""
     share = max(4, len(z) // 40)
@@ -66,12 +93,12 @@ def _beside(places: Sequence[float], z: Floats) -> Floats:
 
 
 def _targets(question: Question, z: Floats, rng: np.random.Generator) -> Floats:
-    """Of a loss: far from z and near it, or for bce in [0, 1], half of them at its ends."""
+    """Of a loss: far from z and near it, or of the kind that it takes."""
     n = len(z)
-    if question.op == "bce_with_logits":
-        return np.where(rng.random(n) < 0.5, rng.integers(0, 2, n), rng.random(n))
     if question.shape != "loss":
         return np.zeros(n)
+    if question.op in TARGETS:
+        return TARGETS[question.op](rng, n)
     near = z * (1.0 - 10.0 ** rng.uniform(-7, 0, n))
     return np.where(rng.random(n) < 0.5, rng.uniform(-NEAR, NEAR, n), near)
 
@@ -84,7 +111,9 @@ def _admissible(question: Question, dtype: str, z: Floats, y: Floats) -> tuple[F
     z, y = pairs.T
     kept = np.isfinite(z) & np.isfinite(y)
     with np.errstate(over="ignore"):
-        kept &= ~np.isin(z - y, question.places)
+        kept &= ~np.isin(question.placed(z, y), question.places)
+    if question.takes.positive:
+        kept &= (z > 0) & (z < question.takes.under)
     return z[kept], y[kept]
 
 

@@ -1,7 +1,8 @@
 """What is asked: a function of one number z and its derivative, for every activation and loss, as a small network.
 
 An elementwise activation is asked about all points at once; softmax and its like about the rows (z, 0), of which the
-first place counts; a loss about one output z and one target at a time.
+first place counts; a loss about one output z and one target at a time. What is no function of one number, or none to be
+inaccurate in, is not asked: `NOT_ASKED` says why.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import UsageError
 from crosscheck.spec.notation import parse
-from crosscheck.spec.op import Op, Value
+from crosscheck.spec.op import Op, Slot, Value
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.result import Array, Floats, Gradients
 
@@ -24,8 +25,27 @@ Shape = Literal["elementwise", "rows", "loss", "class"]
 # On rows (z, 0).
 VECTORS = ("softmax", "log_softmax")
 CLASSES = "softmax_cross_entropy"
-# Those of any one output and any one target, and of logits.
-LOSSES = ("sse", "mse", "mae", "huber", "bce_with_logits", CLASSES, "cotangent")
+# Those of one output and one target.
+# fmt: off
+LOSSES = (
+    "sse", "mse", "mae", "huber", "bce_with_logits", CLASSES, "cotangent", "bce", "poisson_nll", "focal", "hinge",
+)
+# fmt: on
+# Of losses: other formulas than that of the defaults.
+OTHERS: dict[str, tuple[tuple[str, Value], ...]] = {"poisson_nll": (("log_input", False),)}
+# What one might look for in vain, and why.
+NOT_ASKED = {
+    "nll": "the slope is -1 and the value -a: nothing is computed",
+    "kl_div": "linear in a: the slope is minus a target, and the value is 0, a difference, where the loss is least",
+    "gaussian_nll": "a mean and a variance: two numbers, not one; its value is 0, a difference, on a curve of them",
+    "cosine_similarity": "of two vectors: of one number it is 0 or 2",
+    "triplet": "of three vectors: of three numbers it is linear",
+    "prelu": "a product with a weight, which is rounded once",
+    "glu": "of two numbers, one of them in a sigmoid, which is asked about",
+    "swiglu": "of two numbers, one of them in a silu, which is asked about",
+    "logsumexp": "of a vector: on rows (z, 0) it is softplus, with softmax for a slope, and both are asked about",
+    "norm": "of a vector: of one number it is its size",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +57,7 @@ class Question:
 
     @property
     def name(self) -> str:
-        return f"{self.op}({', '.join(f'{k}={v}' for k, v in self.attributes)})" if self.attributes else self.op
+        return f"{self.op}({', '.join(f'{k}={_said(v)}' for k, v in self.attributes)})" if self.attributes else self.op
 
     @property
     def spec(self) -> Op:
@@ -60,8 +80,22 @@ class Question:
 
     @property
     def places(self) -> tuple[float, ...]:
-        """Where its formula changes: of z, for a loss of z - y."""
+        """Where its formula changes: of z, for a loss of `placed`."""
         return tuple(sorted({*self.spec.kinks(self.complete), *self.spec.knots(self.complete)}))
+
+    @property
+    def takes(self) -> Slot:
+        """What z may be."""
+        return self.spec.slots(self.complete, 1)[0]
+
+    def placed(self, z: Floats, y: Floats) -> Floats:
+        """What may lie on a place: z - y, or what the spec has in its stead; y is 0 where there is no target."""
+        return z * y if self.spec.places_of == "y a" else z - y
+
+
+def _said(value: Value) -> str:
+    """As the notation has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def questions(ops: Sequence[str] | None = None) -> tuple[Question, ...]:
@@ -69,6 +103,8 @@ def questions(ops: Sequence[str] | None = None) -> tuple[Question, ...]:
     known = [op for op in OPS.values() if op.kind == "activation" or op.name in LOSSES]
     names = [op.name for op in known]
     for name in ops or ():
+        if name in NOT_ASKED:
+            raise UsageError(f"--ops: {name} is not asked about: {NOT_ASKED[name]}")
         if name not in names:
             raise UsageError(f"--ops: {name!r} is no activation and no loss; they are {', '.join(names)}")
     return tuple(q for op in known if ops is None or op.name in ops for q in _variants(op))
@@ -77,6 +113,7 @@ def questions(ops: Sequence[str] | None = None) -> tuple[Question, ...]:
 def _variants(op: Op) -> Iterator[Question]:
     """The defaults, and each other way to compute a function that is not linear in its parameters."""
     yield Question(op.name)
+    yield from (Question(op.name, (other,)) for other in OTHERS.get(op.name, ()))
     if op.kind == "activation":
         for attribute in op.attributes:
             yield from (

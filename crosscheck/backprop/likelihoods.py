@@ -21,6 +21,9 @@ import numpy as np
 from crosscheck.backprop.activations import sigmoid
 from crosscheck.backprop.rows import Array, Loss
 
+# exp(-FAR) is less than any number.
+FAR = 1e3
+
 
 def bce(a: Array, y: Array) -> Array:
     least = -np.finfo(a.dtype).max
@@ -32,9 +35,13 @@ def bce_slope(a: Array, y: Array) -> Array:
 
 
 def inverse(a: Array) -> Array:
-    """1/a; 0 at 0, where a has underflowed and what it came from has a derivative of 0."""
-    tiny = np.finfo(a.dtype).tiny
-    return np.minimum(a / tiny, 1.0) / np.maximum(a, tiny)
+    """1/a, as long as it is no more than the largest number; then less, down to 0 at 0.
+
+    There a has underflowed, and what it came from has a derivative of 0.
+    """
+    limits = np.finfo(a.dtype)
+    least = limits.tiny / 4 + limits.smallest_subnormal
+    return np.minimum(a, least) / least / np.maximum(a, least)
 
 
 def nll(a: Array, y: Array, ignore_index: int, **_others: object) -> Array:
@@ -93,7 +100,9 @@ def focal(z: Array, y: Array, alpha: float, gamma: float) -> Array:
 def focal_slope(z: Array, y: Array, alpha: float, gamma: float) -> Array:
     p, s, tiny = sigmoid(z), sigmoid(-z), np.finfo(z.dtype).tiny
     ratio = 1.0 / ((1.0 - y) / np.maximum(s, tiny) + y / np.maximum(p, tiny))
-    inner = (p * (1.0 - y) - s * y) + gamma * logistic(z, y) * ratio * (1.0 - 2.0 * y)
+    # A ratio that is 0 stands as `tiny` or 1 there, and must not be multiplied by a z of any size.
+    loss = logistic(np.minimum(np.maximum(z, -FAR), FAR), y)
+    inner = (p * (1.0 - y) - s * y) + gamma * loss * ratio * (1.0 - 2.0 * y)
     return by_class(y, alpha) * power(p * (1.0 - y) + s * y, gamma) * inner
 
 

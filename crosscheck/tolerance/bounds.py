@@ -18,6 +18,7 @@ from crosscheck.spec.op import Shape
 from crosscheck.spec.ops import op_named
 from crosscheck.spec.result import Array, Bools, Bound, Floats, Gradients
 from crosscheck.tolerance.frameworks import (
+    BY_INVERSE_SQUARE,
     BY_RSQRT,
     DERIVATIVE_ERROR,
     DEVIATIONS,
@@ -40,11 +41,18 @@ from crosscheck.tolerance.rows import ROWS, ROWS_WITH_DEVIATIONS, SOUND_LOSSES, 
 # "A few": one for the result, one for each of the last operations that may have underflowed with it.
 SMALLEST = 4.0
 
+# The ops that some framework's model widens.
+# fmt: off
+WIDENED = {
+    *DERIVATIVE_ERROR, *VALUE_ERROR, *GATED, *LOSS_ERROR, *LOSES_MEANS, *LOSES_LOGARITHMS,
+    *BY_RSQRT, *BY_INVERSE_SQUARE,
+}
+# fmt: on
+
 
 def applicable(case: Case, model: str | None) -> Constants | None:
     """The model where the architecture has an op that it widens; else None, which is then the same."""
-    named = {*DERIVATIVE_ERROR, *VALUE_ERROR, *GATED, *LOSS_ERROR, *LOSES_MEANS, *BY_RSQRT, *LOSES_LOGARITHMS}
-    widened = any(op in named for op in case.architecture.ops)
+    widened = any(op in WIDENED for op in case.architecture.ops)
     return cast("Constants", model) if widened and model in ROWS else None
 
 
@@ -231,7 +239,7 @@ def deviations_met(
     asked = dict.fromkeys(witnesses, "float64") | ({subject: case.dtype} if subject is not None else {})
     ops = case.architecture.ops
     rows_at_hand = [k for k in DEVIATIONS if k.op in ops and asked.get(k.witness) in k.dtypes]
-    of_loss = [k for k in LOSS_DEVIATIONS if k.witness in asked and k.op == case.architecture.loss.op]
+    of_loss = [k for k in LOSS_DEVIATIONS if k.op == case.architecture.loss.op and asked.get(k.witness) in k.dtypes]
     if not rows_at_hand and not of_loss:
         return ()
     exact = case.astype("float64")
@@ -249,16 +257,16 @@ def deviations_met(
                 points |= inside.reshape(case.n_points, -1).any(axis=1)
         if points.any():
             met.append((known, points))
-    met += [(off, points) for off in of_loss if (points := _met_by_loss(off, tape)).any()]
+    met += [(off, points) for off in of_loss if (points := _met_by_loss(off, tape, asked[off.witness])).any()]
     return tuple(met)
 
 
-def _met_by_loss(known: LossDeviation, tape: network.Tape) -> Bools:
-    """The points (P,) at which the loss enters the region."""
+def _met_by_loss(known: LossDeviation, tape: network.Tape, dtype: str) -> Bools:
+    """The points (P,) at which the loss, computed in this dtype, enters the region."""
     loss = tape.architecture.loss
     given = (*(tape.value(k) for k in loss.inputs), tape.targets)
     with np.errstate(all="ignore"):
-        inside = known.region(tuple(a[np.newaxis] for a in given), loss.attributes)[0]
+        inside = known.region(tuple(a[np.newaxis] for a in given), loss.attributes, FORMATS[dtype])[0]
     return np.asarray(inside.reshape(len(inside), -1).any(axis=1))
 
 

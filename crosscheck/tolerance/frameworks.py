@@ -104,6 +104,9 @@ LOSES_MEANS = ("batch_norm", "layer_norm", "group_norm")
 # Those and this one JAX has by way of rsqrt, whose derivative overflows early.
 BY_RSQRT = ("rms_norm",)
 
+# And these losses by way of the square of an inverse, which does.
+BY_INVERSE_SQUARE = ("gaussian_nll", "cosine_similarity")
+
 # Losses whose value has an error of its own in JAX, that of log1p between 1 - √2 and √½ - 1.
 LOSES_LOGARITHMS = ("bce",)
 

@@ -17,7 +17,7 @@ from crosscheck.tolerance import likelihoods, margins
 from crosscheck.tolerance.frameworks import LOSS_ERROR, Constants, LossConstant
 from crosscheck.tolerance.likelihoods import counts
 from crosscheck.tolerance.loss_deviations import LossDeviation
-from crosscheck.tolerance.noise import constant, in_half, plain, with_noise
+from crosscheck.tolerance.noise import constant, in_half, plain, unless_lost, with_noise
 from crosscheck.tolerance.rounding import Rounded
 
 
@@ -111,7 +111,7 @@ def losses(model: Constants | None) -> dict[str, Row]:
     if model is None:
         return dict(LOSSES)
     table = {**LOSSES, **{name: _noisy(LOSSES[name], constant, model) for name, constant in LOSS_ERROR.items()}}
-    return table | ({"bce": replace(likelihoods.ROWS["bce"], value=_bce_of_jax)} if model == "jax" else {})
+    return table | (OF_JAX if model == "jax" else {})
 
 
 def _bce_of_jax(a: Array, y: Array) -> Array:
@@ -122,6 +122,33 @@ def _bce_of_jax(a: Array, y: Array) -> Array:
     p = plain(a)
     off = np.where((p > 1.0 - np.sqrt(0.5)) & (p < np.sqrt(2.0) - 1.0), 64.0 * (1.0 - plain(y)), 0.0)
     return with_noise(likelihoods.ROWS["bce"].value(a, y), off, a)
+
+
+def _gaussian_nll_of_jax(a: Array, var: Array, y: Array, eps: float) -> tuple[Array, Array]:
+    """The derivative of d²/v by v is made of v⁻² before it is multiplied by d²: not finite where that overflows.
+
+    In float16 that is so from v < 3.9e-3 on. `jax.make_jaxpr` of the gradient shows it, and at v = eps, where what
+    overflows is multiplied by 0.
+    """
+    by_a, by_var = likelihoods.ROWS["gaussian_nll"].da(a, var, y, eps=eps)
+    inverse = 1.0 / np.maximum(var, constant(var, eps))
+    return by_a, unless_lost(by_var, inverse * inverse)
+
+
+def _cosine_similarity_of_jax(a: Array, y: Array, eps: float) -> Array:
+    """So is the derivative of a/‖a‖ by ‖a‖ made of ‖a‖⁻²; at eps it is not asked for."""
+    norm = np.sqrt((a * a).sum(axis=-1, keepdims=True))
+    inverse = 1.0 / np.maximum(norm, constant(a, eps))
+    return unless_lost(
+        margins.ROWS["cosine_similarity"].da(a, y, eps=eps), np.where(norm > eps, inverse * inverse, 1.0)
+    )
+
+
+OF_JAX: dict[str, Row] = {
+    "bce": replace(likelihoods.ROWS["bce"], value=_bce_of_jax),
+    "gaussian_nll": replace(likelihoods.ROWS["gaussian_nll"], da=_gaussian_nll_of_jax),
+    "cosine_similarity": replace(margins.ROWS["cosine_similarity"], da=_cosine_similarity_of_jax),
+}
 
 
 def _each(function: Callable[[int, Array], Array], found: Any) -> Any:

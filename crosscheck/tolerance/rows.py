@@ -179,7 +179,7 @@ def with_deviations(model: Constants) -> dict[str, Row]:
         if known.witness == model and known.beyond_rounding and isinstance(row, Activation):
             table[known.op] = _deviating(row, known, SMOOTH[known.op])
     for off in LOSS_DEVIATIONS:
-        if off.witness == model:
+        if off.witness == model and off.beyond_rounding:
             table[off.op] = deviating(table[off.op], off)
     return table
 

@@ -19,7 +19,8 @@ def test_points_are_numbers_of_the_dtype_and_off_every_place(question: Question,
     for numbers in (z, y):
         assert np.isfinite(numbers).all()
         np.testing.assert_array_equal(numbers, numbers.astype(dtype).astype(np.float64))
-    assert not np.isin(z - y, question.places).any()
+    assert not np.isin(question.placed(z, y), question.places).any()
+    assert not question.takes.positive or ((z > 0) & (z < question.takes.under)).all()
     again = points.drawn(question, dtype, 1000)
     np.testing.assert_array_equal(again, (z, y))
 
@@ -44,10 +45,27 @@ def test_both_sides_of_a_kink_are_asked_at_distances_of_every_size() -> None:
             assert near.min() < 1e-11
 
 
-def test_targets_of_bce_are_in_the_unit_interval_and_often_at_its_ends() -> None:
-    _, y = points.drawn(Question("bce_with_logits"), "float64", 4000)
+@pytest.mark.parametrize("op", ["bce", "bce_with_logits"])
+def test_targets_of_bce_are_in_the_unit_interval_and_often_at_its_ends(op: str) -> None:
+    _, y = points.drawn(Question(op), "float64", 4000)
     assert ((y >= 0) & (y <= 1)).all()
     assert 0.3 < np.isin(y, (0.0, 1.0)).mean() < 0.7
+
+
+def test_probabilities_crowd_towards_0_and_1() -> None:
+    z, _ = points.drawn(Question("bce"), "float64", 4000)
+    assert z.min() < 1e-300
+    assert z.max() == 1.0 - 2.0**-53
+    for low, high in ((0.0, 1e-10), (1e-3, 0.1), (0.1, 0.9), (0.9, 1.0 - 1e-3), (1.0 - 1e-10, 1.0)):
+        assert ((z > low) & (z < high)).sum() > 5
+
+
+@pytest.mark.parametrize(
+    ("op", "kinds"), [("focal", [0, 1]), ("hinge", [-1, 1]), ("poisson_nll", [0, 1, 2])], ids=lambda v: str(v)
+)
+def test_other_targets_are_of_the_kind_that_the_loss_takes(op: str, kinds: list[int]) -> None:
+    _, y = points.drawn(Question(op), "float64", 1000)
+    assert np.unique(y).tolist() == kinds
 
 
 def test_the_worst_points_are_asked_about_again() -> None:

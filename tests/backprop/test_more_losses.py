@@ -279,3 +279,20 @@ def test_what_must_be_a_probability_or_positive_is(text: str, value: float, rule
     with pytest.raises(SpecError) as caught:
         with_arrays(case, inputs={name: np.full((1, 2), value)})
     assert str(caught.value) == f"case: input {name!r} holds {value}; {rule}"
+
+
+def test_a_focal_slope_stays_right_to_the_end_of_the_range() -> None:
+    """The slope of a logit that is wholly missed is alpha_t: what is multiplied by z is 0 there."""
+    limit = np.finfo(np.float64).max
+    z = np.array([[limit, -limit, 1e300, -1e300]])
+    case = Case(parse("x[4] -> focal"), {}, {"x": z}, np.array([[0.0, 1.0, 1.0, 0.0]]))
+    found = network.gradients(case)
+    np.testing.assert_allclose(found["x"][0], [0.75, -0.25, 0.0, 0.0], rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_the_slope_of_a_subnormal_probability_is_its_inverse_while_that_is_a_number(dtype: str) -> None:
+    tiny = np.finfo(dtype).tiny
+    a = np.array([[tiny, tiny * 0.5, tiny * 0.375]], dtype)
+    case = Case(parse("x[3] -> bce"), {}, {"x": a}, np.ones((1, 3), dtype), dtype)
+    assert network.gradients(case)["x"][0].tolist() == (-1.0 / a[0].astype(np.longdouble)).astype(dtype).tolist()

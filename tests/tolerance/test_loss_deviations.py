@@ -52,7 +52,9 @@ CASES: dict[tuple[str, str], tuple[Case, Case]] = {
         one("x[2,3] -> softmax_cross_entropy(reduction=sum)", [-100, -100], x=np.eye(3)[:2])),
 }
 # fmt: on
-EVERY = pytest.mark.parametrize("known", LOSS_DEVIATIONS, ids=lambda k: f"{k.witness} {k.op}")
+# What is off in a shorter format alone, test_losses_in_half.py has.
+IN_FLOAT64 = [known for known in LOSS_DEVIATIONS if known.beyond_rounding]
+EVERY = pytest.mark.parametrize("known", IN_FLOAT64, ids=lambda k: f"{k.witness} {k.op}")
 
 
 def met(case: Case, witness: str) -> list[str]:
@@ -65,7 +67,7 @@ def verdict(case: Case) -> tuple[Verdict, str | None]:
 
 
 def test_every_deviation_has_its_cases() -> None:
-    assert {(known.witness, known.op) for known in LOSS_DEVIATIONS} == set(CASES)
+    assert {(known.witness, known.op) for known in IN_FLOAT64} == set(CASES)
 
 
 @EVERY
