@@ -133,7 +133,7 @@ def _terms(architecture: Architecture, located: Located | None) -> Iterator[Term
     if located is None:
         return
     path = _path(architecture, located.node)
-    shown = [s for s in located.steps if s.node in path and (s.fault.factor is not Factor.PARAM or _is(s, located))]
+    shown = [s for s in located.steps if s.node in path and _is_on_the_way(s, located)]
     met = False
     for step in shown:
         if _is(step, located):
@@ -146,6 +146,14 @@ def _terms(architecture: Architecture, located: Located | None) -> Iterator[Term
         others = "; or " + ", or ".join(symbol(architecture, Step(n, f, "wrong")) for n, f in located.others)
         yield symbol(architecture, step), "first wrong", others[2:] if located.others else ""
     yield from _behind(architecture, located)
+
+
+def _is_on_the_way(step: Step, located: Located) -> bool:
+    """A parameter's factor is where it is wrong; beside it no other of its node."""
+    if _is(step, located):
+        return True
+    beside = located.fault.factor is Factor.PARAM and step.node == located.node
+    return step.fault.factor is not Factor.PARAM and not beside
 
 
 def _is(step: Step, located: Located) -> bool:

@@ -8,7 +8,7 @@ truth proved as those of any case.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,11 +28,15 @@ from crosscheck.spec.result import Array, Bound, Certified, Gradients
 
 @dataclass(frozen=True, eq=False)
 class Local:
-    """A node (or the loss) alone. `links` says, by input of the small network, which link of the whole it was."""
+    """A node (or the loss) alone. `links` says, by input of the small network, which link of the whole it was.
+
+    `above` is ∂C/∂(its output) as it was asked for, of the loss None.
+    """
 
     node: int
     case: Case
     links: Mapping[str, int]
+    above: Array | None = None
 
 
 def values_of(case: Case) -> tuple[Array, ...]:
@@ -58,16 +62,9 @@ def of_node(case: Case, outputs: tuple[Array, ...], node: int, above: Array, end
     made = Architecture(inputs, (alone,), Loss(ending, OPS[ending].complete({}, "loss"), (0,)))
     with np.errstate(all="ignore"):
         targets = above if ending == "cotangent" else outputs[node] - above * above.dtype.type(0.5)
-    return _asked(
-        node,
-        links,
-        made,
-        {f"0.{role}": case.params[key] for role, key in own.params.items()},
-        values,
-        targets.astype(dtype_named(case.dtype, "targets")),
-        case,
-        None,
-    )
+    named = {f"0.{role}": case.params[key] for role, key in own.params.items()}
+    found = _asked(node, links, made, named, values, targets.astype(dtype_named(case.dtype, "targets")), case, None)
+    return None if found is None else replace(found, above=np.array(above))
 
 
 def of_loss(case: Case, outputs: tuple[Array, ...]) -> Local | None:

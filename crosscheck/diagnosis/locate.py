@@ -180,9 +180,10 @@ def step_of(node: int, fault: Fault, tensor: TensorJudgement, question: Question
         size = np.where(wrong, np.nan_to_num(error / bound, nan=np.inf, posinf=np.inf), -1.0)
     place = np.unravel_index(int(np.argmax(np.where(wrong, np.nan_to_num(error, nan=np.inf), -1.0))), error.shape)
     claimed, certified = float(tensor.values["subject"][place]), float(tensor.values[question.arbiter][place])
-    if fault.factor is Factor.SLOPE and "axis" not in question.local.case.architecture.nodes[0].attributes:
-        above = float(question.local.case.targets[place])
-        if above:
+    from_above = question.local.above
+    if fault.factor is Factor.SLOPE and from_above is not None:
+        above = float(from_above[place])
+        if above and "axis" not in question.local.case.architecture.nodes[0].attributes:
             claimed, certified = claimed / above, certified / above
     return Step(node, fault, "wrong", float(size.max()), claimed, certified)
 

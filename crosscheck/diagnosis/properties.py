@@ -91,8 +91,10 @@ def _numbers(case: Case, test: Test) -> Bools | None:
 
 
 def _of_inputs(case: Case, dtype: str, test: Test) -> Bools | None:
-    names = [item.name for item in case.architecture.inputs if item.dtype == dtype][:1]
-    return np.asarray(test(case.inputs[names[0]].reshape(case.n_points, -1))) if names else None
+    """Whether it is so of some input of this dtype."""
+    names = [item.name for item in case.architecture.inputs if item.dtype == dtype]
+    held = [np.asarray(test(case.inputs[name].reshape(case.n_points, -1))) for name in names]
+    return np.asarray(np.logical_or.reduce(held)) if held else None
 
 
 def _repeats(values: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from crosscheck.checking import Witnesses, check
 from crosscheck.judge.compare import Status
 from crosscheck.judge.verdict import Judgement
+from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.op import Value
 from crosscheck.spec.protocols import Certifier, Subject
@@ -92,11 +93,15 @@ def variations(
     Those in which it breaks its contract say nothing.
     """
     left = NETWORKS
-    for attributes in reversed(probes.variants(op, met)):
+    asked_already: set[Architecture] = set()
+    for attributes in (probes.larger(op, met), *reversed(probes.variants(op, met))):
         for shape in SHAPES:
             made = probes.alone(op, attributes, shape)
-            if left == 0 or made is None or not set(made.ops) <= set(ops) or arbiter.gaps(made):
+            if left == 0 or made is None or made in asked_already or not set(made.ops) <= set(ops):
                 continue
+            if arbiter.gaps(made):
+                continue
+            asked_already.add(made)
             seen = asked(probes.of_all_families(made, dtype), subject, arbiter)
             if seen.judgement.verdict is Verdict.BROKE_CONTRACT and not seen.judgement.tensors:
                 continue

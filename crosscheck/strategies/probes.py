@@ -92,6 +92,12 @@ def variants(op: str, met: Mapping[str, Value]) -> list[dict[str, Value]]:
     return [simplest, *singly, simplest | given] if differing else [simplest]
 
 
+def larger(op: str, met: Mapping[str, Value]) -> dict[str, Value]:
+    """The attributes that were met, with every size that must be given a 3: where one thing and several differ."""
+    sizes = {a.name: 3 for a in OPS[op].attributes if a.default is None and a.type == "int"}
+    return {**variants(op, met)[-1], **sizes}
+
+
 def _simplest(op: str, name: str, value: Value | None) -> Value:
     if value is not None:
         return value
