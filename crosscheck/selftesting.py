@@ -134,7 +134,7 @@ def _done(jobs: Sequence[tuple[Work, str]], plan: Plan, workers: int) -> Iterato
                 found = work(name, plan)
             yield name, found
         return
-    with _pool(min(workers, len(jobs))) as pool:
+    with pool_of(min(workers, len(jobs))) as pool:
         futures = {pool.submit(work, name, plan): name for work, name in jobs}
         for future in as_completed(futures):
             with _about(futures[future]):
@@ -157,7 +157,7 @@ def _about(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def pool_of(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Fresh processes of one thread each; an interrupt ends them at once."""
     others = set(multiprocessing.active_children())
     with _one_thread():
