@@ -5,8 +5,8 @@
 
 Reads `selftest.json`, as `crosscheck selftest` left it, and writes it back with `peers` in it, and the page anew. A bug
 is planted as its user would have it: a `torch.autograd.Function` (a `jax.custom_vjp`) whose forward is the loss of the
-network at the first point of the case, and whose backward is the changed built-in, called afresh each time, so that what
-it remembers counts. The loss is the sound one, except where the bug is in the forward itself. allclose holds its
+network at the first point of the case, and whose backward is the changed built-in, called afresh each time, so that
+what it remembers counts. The loss is the sound one, except where the bug is in the forward itself. allclose holds its
 gradients against PyTorch autograd's.
 
 Each is asked about the first networks of the same source, as many as crosscheck needed and at least --networks of them,
