@@ -21,8 +21,9 @@ from crosscheck.spec.errors import OracleUnavailable, UsageError
 from crosscheck.spec.kills import SCHEMA, Selftest, SelftestFile, Sound
 from crosscheck.spec.record import Measured
 
-# Networks for each bug at most, and whether it is shrunk, located and named.
-PROFILES = {"quick": (20, False), "ci": (60, True), "nightly": (300, True)}
+# Networks for each bug at most, and whether it is shrunk, located and named. Nearly all bugs show within 20 networks;
+# the rarest take 52 with seed 0, and a profile with fewer would fail for its own sake.
+PROFILES = {"quick": (60, False), "ci": (60, True), "nightly": (300, True)}
 # Read when NumPy is first imported: workers share the cores already.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

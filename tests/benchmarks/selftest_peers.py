@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, field
@@ -269,8 +270,8 @@ def measure(found: Selftest, asked: Sequence[Group], workers: int) -> Heard:
     with selftesting.pool_of(workers) as pool:
         for done, future in enumerate(as_completed([pool.submit(heard, group, plan) for group in asked]), start=1):
             result.add(future.result())
-            print(f"\r{done}/{len(asked)} groups", end="", flush=True)
-    print()
+            print(f"\r{done}/{len(asked)} groups of bugs", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     return result
 
 
