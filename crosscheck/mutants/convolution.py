@@ -70,7 +70,8 @@ def groups_shifted(call: Call, g: Array) -> Array:
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("max_pool1d: overlapping windows overwrite", FAMILY,
            "a number that is the largest of several windows gets the gradient of one of them, not their sum",
-           of_input("max_pool1d"), Symptom.OVERWRITTEN, "x[1,1,3] -> max_pool1d(stride=1) -> sse", "NNlib.jl#205",
+           of_input("max_pool1d"), Symptom.OVERWRITTEN,
+           "x[1,1,1] -> max_pool1d(stride=1, padding=1) -> sse", "NNlib.jl#205",
            rows={"max_pool1d": layer("max_pool1d", last_window_alone)},
            fixed={"max_pool1d": {"kernel": 2, "stride": 1}}),
     Mutant("avg_pool1d: other divisor", FAMILY,

@@ -45,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("transpose: negative axis off by one", FAMILY,
            "an axis that is counted from the end is taken for the one beside it in the backward",
            (Fault("transpose", Factor.INPUT, "0"),), Symptom.AXIS,
-           "x[2,2,1] -> transpose(axis1=-3, axis2=-2) -> sse", "HIPS/autograd#350",
+           "x[1,2,2] -> transpose(axis1=-3) -> sse", "HIPS/autograd#350",
            rows={"transpose": layer("transpose", axis_off_by_one)},
            fixed={"transpose": {"axis1": -3}}, beside=("conv1d",)),
     Mutant("softmax: axis counted from the wrong end", FAMILY,
@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
            fixed={"softmax": {"axis": -2}}),
     Mutant("concat: split off by one", FAMILY,
            "the gradient of a concatenation is cut one place before where the inputs meet",
-           (Fault("concat", Factor.INPUT),), Symptom.AXIS, "x[1,1] -> tanh -> concat(x) -> sse", "classic",
+           (Fault("concat", Factor.INPUT),), Symptom.AXIS, "x[1,2] -> concat(x) -> sse", "classic",
            rows={"concat": layer("concat", split_off_by_one)}),
 )
 # fmt: on

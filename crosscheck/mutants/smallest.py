@@ -659,5 +659,7 @@ SMALLEST: dict[str, str] = {
         "x[1,1]; positive[1,1]; negative[1,1]; x -> triplet(positive, negative)",
     "triplet input 2: doubled at batch 1":
         "x[1,1]; positive[1,1]; negative[1,1]; x -> triplet(positive, negative)",
+    "triplet input 1: missing":
+        "x[1,1]; positive[1,1]; negative[1,1]; x -> triplet(positive, negative)",
 }
 # fmt: on
