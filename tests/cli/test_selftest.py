@@ -75,7 +75,7 @@ def test_a_control_alone_verifies_nothing(cli: Run, tmp_path: Path) -> None:
     assert code == 5
     assert "NOTHING VERIFIED" in out
     (control,) = SelftestFile.load(tmp_path / "reports" / "selftest.json").selftest.controls
-    assert (control.name, control.networks, control.accused) == (name, 20, None)
+    assert (control.name, control.networks, control.accused) == (name, 60, None)
     assert control.entries > 0
     assert not (tmp_path / "reports" / "selftest.html").exists()
 

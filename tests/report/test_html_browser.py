@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from report import example_run
+from report import example_run, selftest_example
 from report.test_html import BESIDE, EXAMPLES
 
-from crosscheck.report import html
+from crosscheck.report import html, selftest
 
 pytestmark = pytest.mark.browser
 
+# A page of its own.
+SELFTEST = "selftest"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 AXE_RUN = "axe.run(document, {resultTypes: ['violations']})"
 
@@ -47,12 +49,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for name, example in EXAMPLES.items():
         text = html.render(example, **BESIDE.get(name, {}))
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
-    return {name: (folder / f"{name}.html").as_uri() for name in EXAMPLES}
+    (folder / f"{SELFTEST}.html").write_text(selftest.render(selftest_example.FAILED), encoding="utf-8")
+    return {name: (folder / f"{name}.html").as_uri() for name in (*EXAMPLES, SELFTEST)}
 
 
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", [*EXAMPLES, SELFTEST])
 def test_nothing_runs_loads_overflows_or_hinders(
     browser: Any, axe: str, pages: dict[str, str], name: str, scheme: str, width: int
 ) -> None:
