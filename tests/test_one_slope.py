@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import case_of
+from builders import Wrong, case_of, changed
 
 from crosscheck import session
 from crosscheck.checking import Witnesses, check
@@ -15,7 +15,7 @@ from crosscheck.diagnosis.describe import contradiction
 from crosscheck.mutants import controls, mutants
 from crosscheck.oracles.ball import Ball
 from crosscheck.report import terminal
-from crosscheck.spec import Subject, Verdict
+from crosscheck.spec import Case, Subject, Verdict, parse
 from crosscheck.spec.dtypes import DTYPES
 from crosscheck.subjects.builtin import Builtin
 from crosscheck.subjects.named import subject_named
@@ -148,3 +148,22 @@ def test_a_subject_that_is_wrong_elsewhere_too_is_accused_of_that() -> None:
     judgement = check(case, Doubled(), BALL)
     assert judgement.verdict is Verdict.DISAGREES
     assert not judgement.contradictions
+
+
+def test_what_no_choice_at_a_tie_moves_must_be_what_it_is() -> None:
+    """Whichever of two equal numbers is taken for the largest, the bias that made both has a gradient of exactly 2."""
+    architecture = parse("x[1,1,2] -> conv1d(1, 1) -> max_pool1d -> sse")
+    case = Case(
+        architecture,
+        params={"0.weight": np.zeros((1, 1, 1, 1)), "0.bias": np.ones((1, 1))},
+        inputs={"x": np.array([[[[1.0, 2.0]]]])},
+        targets=np.zeros((1, 1, 1, 1)),
+    )
+    assert check(case, Builtin(), BALL).verdict is Verdict.AGREES
+    wrong = Wrong(lambda _case, found: changed(found, "0.bias", lambda g: 2.0 * g))
+    judgement = check(case, wrong, BALL)
+    assert judgement.verdict is Verdict.DISAGREES
+    assert judgement.odd_one_out == "subject"
+    truth = judgement.tensors["0.bias"].truth
+    assert truth is not None
+    assert truth.errors["subject"][0, 0] == pytest.approx(2.0), "4 is claimed, and any choice gives 2"

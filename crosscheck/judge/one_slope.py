@@ -58,20 +58,40 @@ def held_to_one_slope(
     wrong = judgement.verdict in (Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES, Verdict.DISAGREES)
     if wrong or judgement.claimed is None:
         return judgement
-    found = []
+    found, beyond = [], []
     for point in np.flatnonzero(proof.hull & (proof.bits > 0)).tolist():
         either = sides(point, int(proof.bits[point]))
         if either is not None:
-            found.append(contradiction(judgement.claimed, either, bound, judgement.tensors, point))
+            entries = _laid(judgement.claimed, either, bound, judgement.tensors, point)
+            beyond += [(point, strand) for strand in outside(entries)]
+            found.append(_contradiction(entries, either, point))
     told = [item for item in found if item is not None]
+    judgement = _with_wrong(judgement, beyond, arbiter) if beyond else judgement
     return with_contradictions(judgement, told, arbiter) if told else judgement
+
+
+def outside(entries: _Entries) -> list[Strand]:
+    """The entries that no choice of slopes gives: those beyond left + Σ min(0, D_i) or left + Σ max(0, D_i).
+
+    The hull of a whole network's slopes is wider where they meet again further on, as both sides of a tie do.
+    """
+    low, high = np.minimum(entries.moves, 0.0).sum(axis=0), np.maximum(entries.moves, 0.0).sum(axis=0)
+    error = np.maximum(low - entries.off, entries.off - high)
+    # The slope is nobody's: there is none that would give this entry.
+    return [
+        Strand(*entries.where[i], slope=float("nan"), error=float(error[i]), bound=float(entries.allowed[i]))
+        for i in np.flatnonzero(error > entries.allowed)
+    ]
 
 
 def contradiction(
     claimed: Gradients, sides: OneSided, bound: Bound, judged: Mapping[str, TensorJudgement], point: int
 ) -> Contradiction | None:
     """Two entries of a point that no slope at one of its kinks explains together; None where none are found."""
-    entries = _laid(claimed, sides, bound, judged, point)
+    return _contradiction(_laid(claimed, sides, bound, judged, point), sides, point)
+
+
+def _contradiction(entries: _Entries, sides: OneSided, point: int) -> Contradiction | None:
     found = _narrowed(entries)
     if found is None:
         return None
@@ -161,23 +181,26 @@ def _wanted(entries: _Entries, i: int, least: Floats, most: Floats) -> list[_Wan
 
 def with_contradictions(judgement: Judgement, found: Sequence[Contradiction], arbiter: str) -> Judgement:
     """The judgement with the entries that contradict each other marked: the subject disagrees with any one choice."""
+    strands = [(item.point, strand) for item in found for strand in item.strands]
+    return replace(_with_wrong(judgement, strands, arbiter), contradictions=tuple(found))
+
+
+def _with_wrong(judgement: Judgement, strands: Sequence[tuple[int, Strand]], arbiter: str) -> Judgement:
+    """The judgement with these entries, by point, wrong after all."""
     tensors = dict(judgement.tensors)
-    for item in found:
-        for strand in item.strands:
-            tensors[strand.tensor] = _marked(tensors[strand.tensor], item.point, strand, arbiter)
-    suspects = sorted({*judgement.suspects, *(item.point for item in found)})
+    for point, strand in strands:
+        tensors[strand.tensor] = _marked(tensors[strand.tensor], point, strand, arbiter)
     return replace(
         judgement,
         verdict=Verdict.DISAGREES,
         tensors=tensors,
         odd_one_out="subject",
-        suspects=tuple(suspects),
-        contradictions=tuple(found),
+        suspects=tuple(sorted({*judgement.suspects, *(point for point, _ in strands)})),
     )
 
 
 def _marked(tensor: TensorJudgement, point: int, strand: Strand, arbiter: str) -> TensorJudgement:
-    """The tensor with one entry wrong, by as much as the other entry's slope would change it."""
+    """The tensor with one entry wrong, by so much."""
     if tensor.truth is None:
         raise ValueError("only where there is a truth do entries contradict each other")
     place = (point, *strand.index)
