@@ -31,17 +31,17 @@ def bce(a: Array, y: Array) -> Array:
 
 
 def bce_slope(a: Array, y: Array) -> Array:
-    return (1.0 - y) * inverse(1.0 - a) - y * inverse(a)
+    return over(1.0 - a, 1.0 - y) - over(a, y)
 
 
-def inverse(a: Array) -> Array:
-    """1/a, as long as it is no more than the largest number; then less, down to 0 at 0.
+def over(a: Array, y: Array) -> Array:
+    """y/a, as long as that is no more than the largest number; then less, down to 0 at 0.
 
     There a has underflowed, and what it came from has a derivative of 0.
     """
     limits = np.finfo(a.dtype)
-    least = limits.tiny / 4 + limits.smallest_subnormal
-    return np.minimum(a, least) / least / np.maximum(a, least)
+    least = y * (limits.tiny / 4) + limits.smallest_subnormal
+    return np.minimum(a, least) / least * (y / np.maximum(a, least))
 
 
 def nll(a: Array, y: Array, ignore_index: int, **_others: object) -> Array:

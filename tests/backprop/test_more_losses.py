@@ -296,3 +296,5 @@ def test_the_slope_of_a_subnormal_probability_is_its_inverse_while_that_is_a_num
     a = np.array([[tiny, tiny * 0.5, tiny * 0.375]], dtype)
     case = Case(parse("x[3] -> bce"), {}, {"x": a}, np.ones((1, 3), dtype), dtype)
     assert network.gradients(case)["x"][0].tolist() == (-1.0 / a[0].astype(np.longdouble)).astype(dtype).tolist()
+    half = with_arrays(case, inputs={"x": a / 4}, targets=np.full((1, 3), 0.25, dtype))
+    assert network.gradients(half)["x"][0].tolist() == (-1.0 / a[0].astype(np.longdouble)).astype(dtype).tolist()

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from flint import arb_series
 
-from crosscheck.oracles.ball import forward_normalisation
+from crosscheck.oracles.ball import forward_normalisation, forward_sequences, forward_windows
 from crosscheck.oracles.ball.activations import sigmoid
 from crosscheck.oracles.ball.branches import Series
+from crosscheck.oracles.ball.forward_series import Layer, Values, total
 from crosscheck.spec.op import Attributes
-
-Values = Any
-Layer = Callable[[Sequence[Values], Mapping[str, Values], Attributes], Values]
 
 
 def each(f: Callable[..., Series], *arrays: Values) -> Values:
@@ -50,10 +47,6 @@ def along(f: Callable[[list[Series]], list[Series]], x: Values, axis: int) -> Va
         for k, item in enumerate(f([lines[*index, j] for j in range(lines.shape[-1])])):
             result[*index, k] = item
     return np.moveaxis(result, -1, axis)
-
-
-def total(items: Sequence[Series]) -> Series:
-    return sum(items, start=arb_series([0]))
 
 
 def log_sum(z: list[Series]) -> Series:
@@ -111,5 +104,7 @@ ROWS: dict[str, Layer] = {
     "transpose": lambda xs, _, own: xs[0].swapaxes(int(own["axis1"]), int(own["axis2"])),
     "slice":     lambda xs, _, own: sliced(xs[0], own),
     **forward_normalisation.ROWS,
+    **forward_windows.ROWS,
+    **forward_sequences.ROWS,
 }
 # fmt: on

@@ -6,17 +6,16 @@ On a kink the derivative is that of one side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from flint import arb, arb_series
 
 from crosscheck.oracles.ball.branches import Series
+from crosscheck.oracles.ball.forward_series import Values, total
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.op import Attributes
-
-Values = Any  # an object array of series
 
 
 def _number(value: Any) -> Any:
@@ -29,10 +28,6 @@ def _absolute(d: Series) -> Series:
 
 def _positive(d: Series) -> Series:
     return d if d[0].mid() > 0 else 0 * d
-
-
-def _total(items: Iterable[Series]) -> Series:
-    return sum(items, start=arb_series([0]))
 
 
 def _huber(d: Series, own: Attributes) -> Series:
@@ -76,7 +71,7 @@ def _focal(z: Series, y: Any, own: Attributes) -> Series:
 
 def _log_softmax(z: Sequence[Series]) -> list[Series]:
     middle = max(item[0].mid() for item in z)
-    log = _total((item - middle).exp() for item in z).log()
+    log = total((item - middle).exp() for item in z).log()
     return [item - middle - log for item in z]
 
 
@@ -84,18 +79,18 @@ def _cross_entropy(z: Sequence[Series], y: Any, own: Attributes) -> Series:
     logs, smoothing = _log_softmax(z), arb(own["label_smoothing"])
     hot = own["targets"] == "classes"
     wanted = [arb(int(c == int(y))) for c in range(len(logs))] if hot else [_number(v) for v in y]
-    return _total(-log * ((1 - smoothing) * v + smoothing / len(logs)) for log, v in zip(logs, wanted, strict=True))
+    return total(-log * ((1 - smoothing) * v + smoothing / len(logs)) for log, v in zip(logs, wanted, strict=True))
 
 
 def _norm(z: Sequence[Series]) -> Series | None:
     """None of zeros, of which there is no root."""
-    square = _total(item * item for item in z)
+    square = total(item * item for item in z)
     return None if square[0].is_zero() else square.sqrt()
 
 
 def _cosine(a: Sequence[Series], y: Any, own: Attributes) -> Series:
     eps, targets = arb(own["eps"]), [arb_series([_number(v)]) for v in y]
-    found = _total(p * q for p, q in zip(a, targets, strict=True))
+    found = total(p * q for p, q in zip(a, targets, strict=True))
     for vector in (a, targets):
         norm = _norm(vector)
         found = found / (eps if norm is None or norm[0].mid() < eps else norm)
@@ -144,12 +139,12 @@ def loss(
     each = {i: arb(1) if weights is None else _number(weights[i[0]]) for i in terms}
     rows = arb(xs[0].shape[0] if xs[0].ndim else 1) if weights is None else sum(map(_number, weights), arb(0))
     parts = {"sum": arb(1), "mean": sum(each.values(), arb(0)), "batch_mean": rows}[str(own["reduction"])]
-    total = _total(term * each[i] for i, term in terms.items())
-    total = total * arb(own["scale"]) / (arb(1) if parts.is_zero() else parts)
+    found = total(term * each[i] for i, term in terms.items())
+    found = found * arb(own["scale"]) / (arb(1) if parts.is_zero() else parts)
     for key in architecture.penalised:
         for w in params[key].reshape(-1):
-            total = total + arb(own["l1"]) * _absolute(w) + arb(own["l2"]) * w * w / 2
-    return total
+            found = found + arb(own["l1"]) * _absolute(w) + arb(own["l2"]) * w * w / 2
+    return found
 
 
 def _term(architecture: Architecture, xs: Sequence[Values], y: Any, index: tuple[int, ...]) -> Series | None:

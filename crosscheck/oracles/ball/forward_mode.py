@@ -20,12 +20,11 @@ from crosscheck.oracles.ball.activations import ROWS
 from crosscheck.oracles.ball.arithmetic import precision
 from crosscheck.oracles.ball.branches import Row, Series
 from crosscheck.oracles.ball.forward_layers import along, each
+from crosscheck.oracles.ball.forward_series import Values
 from crosscheck.spec.architecture import Node
 from crosscheck.spec.case import Case
 from crosscheck.spec.op import Attributes
 from crosscheck.spec.result import Array
-
-Values = Any  # an object array of series; a series has a length, so NumPy must never look into one
 
 
 def derivatives(case: Case, point: int, tensor: str, *, bits: int = 200) -> tuple[Any, list[Any]]:

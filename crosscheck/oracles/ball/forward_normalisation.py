@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from flint import arb, arb_series
 
-from crosscheck.oracles.ball.branches import Series
+from crosscheck.oracles.ball.forward_series import Layer, Params, Values, whole
 from crosscheck.spec.op import Attributes
-
-Values = Any
-Params = Mapping[str, Values]
-Layer = Callable[[Sequence[Values], Params, Attributes], Values]
 
 
 def on_lines(x: Values, eps: float, *, centred: bool = True) -> Values:
@@ -67,10 +62,6 @@ def group_norm(xs: Sequence[Values], params: Params, own: Attributes) -> Values:
     x = xs[0]
     lines = on_lines(x.reshape(len(x) * int(own["groups"]), -1), float(own["eps"]))
     return affine(lines.reshape(x.shape), params, channels(x))
-
-
-def whole(item: Series) -> int:
-    return int(float(item[0].mid()))
 
 
 def dropout(xs: Sequence[Values], _params: Params, own: Attributes) -> Values:

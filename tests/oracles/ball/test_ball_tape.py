@@ -11,9 +11,9 @@ from builders import every_variant
 from flint import arb
 from hypothesis import given
 
-from crosscheck.oracles.ball import Ball
+from crosscheck.oracles.ball import Ball, activations, forward_layers, forward_losses, forward_mode
 from crosscheck.oracles.ball.arithmetic import precision
-from crosscheck.oracles.ball.branches import row
+from crosscheck.oracles.ball.branches import Row, row
 from crosscheck.oracles.ball.forward_mode import derivatives
 from crosscheck.oracles.ball.tape import Tape, Variable
 from crosscheck.spec import OPS, Case, parse
@@ -22,21 +22,7 @@ from crosscheck.strategies.space import Space
 from crosscheck.strategies.values import make_case
 
 # Each number of a point costs forward mode a pass.
-# These have no rows of their own in forward mode: tests/backprop holds ball against PyTorch and JAX there.
-WITHOUT = {
-    *(
-        "conv1d",
-        "conv2d",
-        "conv_transpose2d",
-        "max_pool1d",
-        "max_pool2d",
-        "avg_pool1d",
-        "avg_pool2d",
-        "global_avg_pool",
-    ),
-    *("rnn", "lstm", "gru", "attention", "multi_head_attention"),
-}
-SMALL = replace(Space.of([op for op in OPS if op not in WITHOUT]), palette=(1, 2), most_layers=3)
+SMALL = replace(Space.of(list(OPS)), palette=(1, 2), most_layers=3)
 
 
 def variable(*numbers: float) -> Variable:
@@ -138,7 +124,14 @@ def disagreements(case: Case, point: int) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("text", [text for op in OPS for text in every_variant(op) if op not in WITHOUT])
+def test_forward_mode_has_every_op() -> None:
+    layers = {*forward_mode.VECTORS, *forward_layers.ROWS, "dense"}
+    losses = {*forward_losses.ELEMENTS, *forward_losses.SAMPLES}
+    missing = [name for name, op in OPS.items() if name not in (losses if op.kind == "loss" else layers)]
+    assert [name for name in missing if not isinstance(activations.ROWS.get(name), Row)] == []
+
+
+@pytest.mark.parametrize("text", [text for op in OPS for text in every_variant(op)])
 def test_every_op_agrees_with_forward_mode(text: str) -> None:
     for family in ("normal", "saturating"):
         case = make_case(parse(text), family=family, seed=1, points=1)
@@ -162,6 +155,42 @@ def test_drawn_networks_agree_with_forward_mode(case: Case) -> None:
 )
 def test_shapes_and_shared_numbers_agree_with_forward_mode(text: str) -> None:
     assert disagreements(make_case(parse(text), family="normal", seed=3, points=2), 1) == []
+
+
+# What a single layer of every_variant does not have at once: sizes that differ by axis, groups with several channels,
+# padding beyond which a window reaches, several steps from given states, a query that sees nothing.
+JOINED = [
+    "x[1,4,5] -> conv1d(4, 3, stride=2, padding=2, dilation=2, groups=2) -> tanh -> conv1d(1, 2) -> sse",
+    "x[1,2,3,4] -> conv2d(2, 2x3, stride=2x1, padding=0x2, dilation=1x2, groups=2, bias=false) -> cotangent",
+    "x[1,2,2,2] -> conv_transpose2d(4, 2x3, 3x2, 1x0, output_padding=2x1, dilation=2x1, groups=2) -> sse",
+    "x[1,4,2,1] -> conv_transpose2d(2, 1x2, groups=2, bias=false) -> sigmoid -> conv2d(1, 2) -> mse",
+    "x[1,1,5] -> max_pool1d(3, 1, 1) -> tanh -> avg_pool1d(3, 2, 1, false) -> cotangent",
+    "x[1,2,3,4] -> max_pool2d(2x3, 1x2, 1x1) -> avg_pool2d(2x2, 1x1, 1x0, true) -> global_avg_pool -> sse",
+    "x[1,1,3,3] -> avg_pool2d(3x2, 2x1, 1x1, false) -> relu -> cotangent",
+    "x[2,3,2]; h0[2,2]; x -> rnn(h0, 2, nonlinearity=relu) -> rnn(1, output=last) -> sse",
+    "x[1,3,2]; h0[1,2]; c0[1,2]; x -> lstm(h0, c0, 2) -> lstm(1, bias=false, output=last) -> cotangent",
+    "x[2,3,1]; h0[2,2]; x -> gru(h0, 2, output=last) -> mse",
+    "x[1,3,2] -> gru(1, bias=false) -> gru(2) -> cotangent",
+    "x[2,2,2]; k[2,3,2]; v[2,3,1]; m[2,2,3]:bool; x -> attention(k, v, m, mask=given, scale=1.5) -> cotangent",
+    "x[2,1,2,1]; k[2,1,2,1]; v[2,1,2,2]; m[2,2]:bool; x -> attention(k, v, m, mask=padding) -> sse",
+    "x[3,2]; k[2,2]; v[2,2]; x -> attention(k, v, mask=causal) -> cotangent",
+    "x[1,2,4]; c[1,3,4]; m[1,2,3]:bool; x -> multi_head_attention(c, m, heads=2, mask=given, cross=true) -> sse",
+    "x[2,2,2]; m[2,2]:bool; x -> multi_head_attention(m, heads=2, mask=padding, bias=false) -> cotangent",
+    "x[1,3,2] -> multi_head_attention(mask=causal) -> cotangent",
+]
+
+
+@pytest.mark.parametrize("text", JOINED)
+@pytest.mark.parametrize("family", ["normal", "repeated"])
+def test_windows_and_sequences_agree_with_forward_mode(text: str, family: str) -> None:
+    assert disagreements(make_case(parse(text), family=family, seed=4, points=1), 0) == []
+
+
+def test_a_query_that_sees_nothing_is_compared_too() -> None:
+    text = "x[1,2,2]; k[1,2,2]; v[1,2,2]; m[1,2,2]:bool; x -> attention(k, v, m, mask=given) -> cotangent"
+    case = make_case(parse(text), family="normal", seed=4, points=1)
+    mask = np.array([[[[False, False], [False, True]]]])
+    assert disagreements(replace(case, inputs={**case.inputs, "m": mask}), 0) == []
 
 
 def test_the_comparison_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
