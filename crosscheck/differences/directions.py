@@ -6,8 +6,8 @@ steps are powers of two as well, so that hardly any sum θ + hv is rounded, and 
 is counted.
 
 The slope is extrapolated from central differences at h, h/4, h/16 and h/64, with the budget of `ridders`: truncation
-and the noise of the loss. What the rounding of the claimed entries adds to g·v needs no assumption about how these errors
-hang together, because the signs are ours: for |eᵢ| ≤ bᵢ, Hoeffding's inequality (1963) bounds Σ ±eᵢ by
+and the noise of the loss. What the rounding of the claimed entries adds to g·v needs no assumption about how these
+errors hang together, because the signs are ours: for |eᵢ| ≤ bᵢ, Hoeffding's inequality (1963) bounds Σ ±eᵢ by
 √(2 ln(2/p)) · √Σbᵢ² with probability 1 - p, and p is the unit roundoff of float64.
 """
 
@@ -189,7 +189,7 @@ class Prober:
         return Slope(claimed, best[0], best[1] + rounding)
 
     def own(self, tensor: str, index: int) -> Slope:
-        """The derivative by one entry: as in `ridders` a sentinel must not contradict it; near a kink steps are smaller."""
+        """The derivative by one entry: as in `ridders` a sentinel must not contradict it; steps shrink near a kink."""
         v = np.zeros(self.at[tensor].size)
         v[index] = 1.0
         claimed, held = float(self.claimed[tensor][index]), float(self.held[tensor][index])
