@@ -1,4 +1,4 @@
-"""A large network with differences alone: what the sample leaves out is moved by directions, and what is wrong named."""
+"""A large network with differences alone: directions move what the sample leaves out, and what is wrong is named."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def test_one_wrong_entry_that_the_sample_leaves_out_is_named(seed: int) -> None:
         places = {tuple(int(i) for i in place[1:]) for place in np.argwhere(tensor.status == Status.DISAGREE)}
         assert places == ({PLACE} if name == "0.weight" else set())
     assert judgement.directed is not None
-    assert all(hunted.forwards <= 100 for _, hunted in judgement.directed.by_point)
+    found = [(w.tensor, w.index) for _, hunted in judgement.directed.by_point for w in hunted.wrong]
+    assert set(found) == {("0.weight", PLACE[0] * 30 + PLACE[1])}
 
 
 @pytest.mark.parametrize("seed", range(4))
