@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import math
 import os
 import platform
 import time
@@ -302,7 +303,7 @@ def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int
         )
     if settings.architecture is not None:
         said += memory.told(_largest(settings.architecture), settings.points, DIFFERENCED_ENTRIES)
-    said += _of_directions(result.tally)
+        said += _of_directions(result.tally)
     arbiter = called.witnesses.arbiter
     if arbiter is not None:
         for op, reason, n in result.tally.oracles([arbiter.name])[0].gaps:
@@ -324,9 +325,12 @@ def _of_directions(tally: Tally) -> list[str]:
     if not tally.directed:
         return []
     plural = "s" * (tally.directed != 1)
+    seen = f"an error of {tally.seen_along:.0e} of a typical entry of its tensor in one of them would have been seen"
+    if tally.seen_along == math.inf:
+        seen = "in some of them no direction could have seen an error"
     said = [
         f"in {tally.directed} network{plural} entries that nobody was asked about were moved along random directions: "
-        f"an error of {tally.seen_along:.0e} of a typical entry of its tensor in one of them would have been seen"
+        f"{seen}"
     ]
     if tally.untraced:
         said.append(f"in {tally.untraced} of them an error was seen along a direction and not traced to an entry")
