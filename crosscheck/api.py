@@ -214,6 +214,11 @@ def _unseen(result: vjp.VjpResult) -> tuple[str, ...]:
         said.append(f"{result.undecidable} entries are undecidable: a kink, or noise above the slope")
     if result.not_compared:
         said.append(f"{result.not_compared} entries were not compared: only a sample of large arguments is")
+    if result.along is not None and result.along.untraced:
+        said.append(
+            f"along a random direction the product differs from f's slope, and {result.along.forwards} calls of f did "
+            "not trace it to an entry: an error, or kinks on the way"
+        )
     return tuple(said)
 
 

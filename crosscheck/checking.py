@@ -14,18 +14,23 @@ from typing import Literal
 
 import numpy as np
 
+from crosscheck import directed
 from crosscheck.backprop.branches import met
 from crosscheck.differences import losses, ridders
+from crosscheck.differences.references import spread_out, with_slope_error
+from crosscheck.directed import Directed
+from crosscheck.judge.compare import Status
 from crosscheck.judge.one_slope import held_to_one_slope
 from crosscheck.judge.verdict import TEXTBOOK, Judgement, broke, judge, with_own_forward
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken
 from crosscheck.spec.op import Gap
 from crosscheck.spec.protocols import Certifier, HasLoss, Oracle, ProvesSides, Subject
-from crosscheck.spec.result import Array, Bound, Certified, Gradients, Reference, Rigour, Verdict
+from crosscheck.spec.result import Bound, Certified, Gradients, Reference, Verdict
 from crosscheck.subjects.held import asked_twice, held_to_contract, linear_in_cotangent
 from crosscheck.tolerance.bounds import SAMPLES, applicable, bound, deviating_bounds, deviations_met
 from crosscheck.tolerance.memory import entries_differenced, samples_of_a_suspect
+from crosscheck.tolerance.points import joined_proofs, of_points, patched_bound
 
 DIFFERENCES = "differences"
 Certify = Literal["every", "sample", "suspects"]
@@ -90,6 +95,13 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
     references = testify(case, witnesses, bounds, clock, proof)
     entered = deviations_met(case, references, subject.error_model)
     judgement = judge(case, claimed, references, bounds)
+    along = _along_directions(case, claimed, judgement, witnesses, bounds, clock)
+    if along.accuses:
+        with clock.part(DIFFERENCES):
+            exact, suspects = case.astype("float64"), along.suspects(case.key)
+            ask = directed.with_suspects(_sample(exact), suspects)
+            references[DIFFERENCES] = differences(exact, bounds, ask)
+        judgement = judge(case, claimed, references, bounds)
     judgement = _own_forward(judgement, case, subject, claimed, bounds, clock)
     if judgement.suspects:
         with clock.part("suspects"):
@@ -99,7 +111,7 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
             deviating = deviating_bounds(case, [known for known, _ in entered if known.witness in references])
         again = certified(case, witnesses, bounds, clock, judgement.suspects)
         if again is not None and witnesses.arbiter is not None:
-            proof = again if proof is None else _joined(proof, again, judgement.suspects)
+            proof = again if proof is None else joined_proofs(proof, again, judgement.suspects)
             name = witnesses.arbiter.name
             references = {name: proof.reference} | {n: r for n, r in references.items() if n != name}
         judgement = judge(case, claimed, references, bounds, deviating)
@@ -110,6 +122,8 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
                 linear_in_cotangent(subject, case, claimed, bounds["subject"].gradients)
         except ContractBroken as contract:
             return broke(contract)
+    if judgement.verdict is Verdict.AGREES and along.untraced:
+        judgement = replace(judgement, verdict=Verdict.UNDECIDABLE)
     near, arbiter = bounds["subject"].near, witnesses.arbiter
     if proof is not None and isinstance(arbiter, ProvesSides):
         with clock.part(arbiter.name):
@@ -120,6 +134,7 @@ def check(case: Case, subject: Subject, witnesses: Witnesses, clock: Clock | Non
         deviations=tuple(known.about for known, _ in entered),
         certified=proof,
         kinks=met(case, near),
+        directed=along,
     )
 
 
@@ -148,36 +163,6 @@ def certified(
         return None
     with clock.part(arbiter.name):
         return arbiter.certify(case, bounds[TEXTBOOK].held, points, bounds["subject"].near)
-
-
-def _joined(first: Certified, again: Certified, points: Sequence[int]) -> Certified:
-    """The first proof with these points replaced by those of the second."""
-    chosen = list(points)
-
-    def patch(old: Array, new: Array) -> Array:
-        result = np.array(old)
-        result[chosen] = new[chosen]
-        return result
-
-    def patched(old: Gradients, new: Gradients) -> Gradients:
-        return Gradients(
-            loss=patch(old.loss, new.loss),
-            by_param={k: patch(v, new.by_param[k]) for k, v in old.by_param.items()},
-            by_input={k: patch(v, new.by_input[k]) for k, v in old.by_input.items()},
-        )
-
-    reference, other = first.reference, again.reference
-    if reference.radius is None or other.radius is None:
-        raise ValueError("a certified reference has a radius")
-    return Certified(
-        Reference(
-            patched(reference.gradients, other.gradients), Rigour.CERTIFIED, patched(reference.radius, other.radius)
-        ),
-        bits=patch(first.bits, again.bits),
-        hull=patch(first.hull, again.hull),
-        at_limit=patch(first.at_limit, again.at_limit),
-        kinks=tuple(dict.fromkeys((*first.kinks, *again.kinks))),
-    )
 
 
 def derive_bounds(
@@ -210,7 +195,7 @@ def _sharpened(case: Case, found: Bound, dtype: str, model: str | None) -> Bound
         return found
     samples = samples_of_a_suspect(case.architecture)
     more = bound(case.take(chosen), dtype, model, samples=samples, key=case.key)
-    return _patched(found, more, chosen)
+    return patched_bound(found, more, chosen)
 
 
 def testify(
@@ -229,9 +214,41 @@ def testify(
     if witnesses.differences and _tensors(case):
         with clock.part(DIFFERENCES):
             exact = case.astype("float64")
-            ask = ridders.a_sample(exact, _tensors(case), _differenced(case))
-            references[DIFFERENCES] = differences(exact, bounds, ask)
+            references[DIFFERENCES] = differences(exact, bounds, _sample(exact))
     return references
+
+
+def _sample(exact: Case) -> ridders.Ask:
+    return ridders.a_sample(exact, _tensors(exact), _differenced(exact))
+
+
+def _is_a_sample(case: Case) -> bool:
+    """Whether differences leave entries out."""
+    return ridders.everything(case, _tensors(case)).count > _differenced(case)
+
+
+def _along_directions(
+    case: Case,
+    claimed: Gradients,
+    judgement: Judgement,
+    witnesses: Witnesses,
+    bounds: Mapping[str, Bound],
+    clock: Clock,
+) -> Directed:
+    """Where differences alone are asked, and only of a sample: every other entry is moved by a direction at least."""
+    apart = judgement.forward is not None and judgement.forward.disagrees
+    if not witnesses.differences or apart or not judgement.count(Status.NOT_COMPARED) or not _is_a_sample(case):
+        return Directed()
+    with clock.part("directions"):
+        exact, points = case.astype("float64"), range(case.n_points)
+        textbook, own = bounds[TEXTBOOK], bounds["subject"].gradients
+        found = directed.pursue(exact, losses.sound, claimed, textbook.loss_spread, (own, textbook.held), points)
+        if not found.accuses:
+            return found
+        # What rounds alike at the point need not do so a step away: only where somebody is accused.
+        around = _neighbourhood(exact)
+        spread = np.maximum(textbook.loss_spread, around.loss_spread)
+        return directed.pursue(exact, losses.sound, claimed, spread, (own, textbook.held, around.held), points)
 
 
 def _differenced(case: Case) -> int:
@@ -246,32 +263,12 @@ def differences(exact: Case, bounds: Mapping[str, Bound], ask: ridders.Ask, *, s
     textbook, around = bounds.get(TEXTBOOK) or bound(exact, "float64"), _neighbourhood(exact)
     spread = np.maximum(textbook.loss_spread, around.loss_spread)
     found = ridders.differentiate(exact, sound_loss(exact), spread, ask, settle=settle)
-    return _with_slope_error(found, textbook.held, around.held)
+    return with_slope_error(found, textbook.held, around.held)
 
 
 def _neighbourhood(exact: Case) -> Bound:
     """What rounding does to loss and gradients a step away from where differences start."""
     return bound(exact, "float64", alike=False, samples=SAMPLES // 2)
-
-
-def _with_slope_error(found: Reference, *errors: Gradients) -> Reference:
-    """The differences with what rounding does to the slope itself, the largest of `errors`, added to their radius.
-
-    A step moves the loss by h times a slope that its formulas know no better than any gradient; σ of the loss, taken
-    where the step starts, does not see that.
-    """
-    if found.radius is None:
-        return found
-
-    def wider(name: str, radius: Array) -> Array:
-        return np.asarray(radius + np.maximum.reduce([error[name] for error in errors]))
-
-    radius = Gradients(
-        loss=found.radius.loss,
-        by_param={k: wider(k, v) for k, v in found.radius.by_param.items()},
-        by_input={k: wider(k, v) for k, v in found.radius.by_input.items()},
-    )
-    return replace(found, radius=radius)
 
 
 def sound_loss(case: Case) -> ridders.Function:
@@ -300,36 +297,29 @@ def _own_forward(
     with clock.part("own loss"):
         try:
             ask = ridders.a_sample(part, names, OWN_ENTRIES)
+            if _left_out(judgement, case):
+                mine = of_points(claimed, points)
+                held = (of_points(own.gradients, points), around.held)
+                along = directed.pursue(
+                    part, lambda one: losses.own(one, subject.loss), mine, spread, held, range(len(points))
+                )
+                ask = directed.with_suspects(ask, along.suspects(case.key))
             found = ridders.differentiate(part, own_loss(part, subject), spread, ask)
-            held = Gradients(
-                loss=own.held.loss[points],
-                by_param={k: v[points] for k, v in own.held.by_param.items()},
-                by_input={k: v[points] for k, v in own.held.by_input.items()},
-            )
-            found = _with_slope_error(found, held, around.held)
+            found = with_slope_error(found, of_points(own.held, points), around.held)
         except ContractBroken as contract:
             return replace(broke(contract), claimed=claimed, references=judgement.references)
-    whole = _spread_out(found, points, case.n_points)
+    whole = spread_out(found, points, case.n_points)
     return with_own_forward(judgement, claimed, whole, own)
 
 
-def _spread_out(reference: Reference, points: list[int], total: int) -> Reference:
-    """The reference at these points as one of all points; the others were not asked (radius infinite)."""
-
-    def full(array: Array, rest: float) -> Array:
-        result = np.full((total, *array.shape[1:]), rest)
-        result[points] = array
-        return result
-
-    def gradients(g: Gradients, rest: float) -> Gradients:
-        return Gradients(
-            loss=full(g.loss, rest),
-            by_param={k: full(v, rest) for k, v in g.by_param.items()},
-            by_input={k: full(v, rest) for k, v in g.by_input.items()},
-        )
-
-    radius = gradients(reference.radius, np.inf) if reference.radius is not None else None
-    return Reference(gradients(reference.gradients, 0.0), reference.rigour, radius)
+def _left_out(judgement: Judgement, case: Case) -> bool:
+    """Whether entries of a large network are held against nothing but differences of the subject's own loss."""
+    apart = judgement.forward is not None and judgement.forward.disagrees
+    return (
+        _is_a_sample(case)
+        and (apart or DIFFERENCES not in judgement.references)
+        and bool(apart or judgement.count(Status.NOT_COMPARED))
+    )
 
 
 def _asked_again(
@@ -340,38 +330,7 @@ def _asked_again(
     part = case.take(chosen)
     samples = samples_of_a_suspect(case.architecture)
     more = derive_bounds(part, subject, witnesses, samples=samples, key=case.key)
-    return {party: _patched(bounds[party], more[party], chosen) for party in bounds}
-
-
-def _patched(bound_: Bound, more: Bound, points: list[int]) -> Bound:
-    def patch(old: Array, new: Array) -> Array:
-        result = np.array(old)
-        result[points] = new
-        return result
-
-    def patched(old: Gradients, new: Gradients) -> Gradients:
-        return Gradients(
-            loss=patch(old.loss, new.loss),
-            by_param={k: patch(v, new.by_param[k]) for k, v in old.by_param.items()},
-            by_input={k: patch(v, new.by_input[k]) for k, v in old.by_input.items()},
-        )
-
-    links = {*bound_.near, *more.near}
-    shapes = {k: (more.near[k] if k in more.near else bound_.near[k]).shape[1:] for k in links}
-    total, few = len(bound_.parted), len(points)
-    return Bound(
-        gradients=patched(bound_.gradients, more.gradients),
-        held=patched(bound_.held, more.held),
-        centre=bound_.centre,
-        parted=patch(bound_.parted, more.parted),
-        near={
-            k: patch(bound_.near.get(k, np.zeros((total, *shapes[k]))), more.near.get(k, np.zeros((few, *shapes[k]))))
-            for k in links
-        },
-        loss_spread=patch(bound_.loss_spread, more.loss_spread),
-        signal=bound_.signal,
-        overflown=patch(bound_.overflown, more.overflown),
-    )
+    return {party: patched_bound(bounds[party], more[party], chosen) for party in bounds}
 
 
 def _differences_of_suspects(
@@ -386,7 +345,7 @@ def _differences_of_suspects(
     if not witnesses.differences or not _tensors(case):
         return result
     exact = case.astype("float64")
-    first = ridders.a_sample(exact, _tensors(case), _differenced(case))
+    first = _sample(exact)
     entries = {}
     for name, indices in first.entries.items():
         found = judgement.tensors.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import math
 import os
 import platform
 import time
@@ -33,6 +34,7 @@ from crosscheck.spec.protocols import Oracle, Subject
 from crosscheck.spec.record import SCHEMA, Certification, Convention, Coverage, Exit, Finding, Measured, Run, RunFile
 from crosscheck.store import runs
 from crosscheck.store.combinations import Held
+from crosscheck.store.tally import Tally
 from crosscheck.strategies import covering, edges
 from crosscheck.strategies.architectures import Menu
 from crosscheck.strategies.by_index import Given, Source
@@ -329,6 +331,7 @@ def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int
         )
     if settings.architecture is not None:
         said += memory.told(_largest(settings.architecture), settings.points, DIFFERENCED_ENTRIES)
+        said += _of_directions(result.tally)
     arbiter = called.witnesses.arbiter
     if arbiter is not None:
         for op, reason, n in result.tally.oracles([arbiter.name])[0].gaps:
@@ -342,6 +345,23 @@ def _warnings(settings: Settings, called: Called, result: Hunt, unexplained: int
             "the subject was asked for random networks of all operations that it supports: "
             "for one network name an architecture, for some operations name them (ops)"
         )
+    return said
+
+
+def _of_directions(tally: Tally) -> list[str]:
+    """What was tested without being compared entry by entry."""
+    if not tally.directed:
+        return []
+    plural = "s" * (tally.directed != 1)
+    seen = f"an error of {tally.seen_along:.0e} of a typical entry of its tensor in one of them would have been seen"
+    if tally.seen_along == math.inf:
+        seen = "in some of them no direction could have seen an error"
+    said = [
+        f"in {tally.directed} network{plural} entries that nobody was asked about were moved along random directions: "
+        f"{seen}"
+    ]
+    if tally.untraced:
+        said.append(f"in {tally.untraced} of them an error was seen along a direction and not traced to an entry")
     return said
 
 

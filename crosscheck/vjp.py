@@ -4,19 +4,23 @@ L = Σ c ∘ f(x, …) for random cotangents c; ∂L/∂(each argument) is diffe
 of f serving all cotangents. Nothing is known of f, so that its noise is measured, by a difference table along a
 line (Moré and Wild 2011), and what rounding does to the claimed product is taken from its own answers to
 inputs that are moved by a rounding error.
+
+Of large arguments a sample of entries is differenced. All others are moved along random signed directions, under the
+first cotangent, and what group testing accuses is differenced with the sample.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from crosscheck.diagnosis.ratio import common
-from crosscheck.differences.ridders import FINE, SENTINEL, STEPS, UNRESOLVED, ladder, neville, tiny_steps
+from crosscheck.differences.group_testing import Hunted, search
+from crosscheck.differences.ridders import FINE, SENTINEL, STEPS, UNRESOLVED, Evaluation, ladder, neville, tiny_steps
 from crosscheck.judge.compare import UNINFORMATIVE, resolved
 from crosscheck.spec.errors import ContractBroken, UsageError
 from crosscheck.spec.result import Array, Bools, Floats
@@ -28,6 +32,12 @@ UNIT = 2.0**-53
 COPIES = 8
 # Entries that are differenced at most: each costs 18 calls of the function.
 MOST_ENTRIES = 400
+# Of large arguments fewer: numbers that f is given for them, entries × all numbers; but so many entries at least.
+OF_DIFFERENCES = 2**22
+FEWEST_ENTRIES = 4
+# Calls of the function along directions, and of the entries of a group that is wrong throughout those that are asked.
+FORWARDS = 100
+OF_A_GROUP = 4
 # A difference table of nine points: its fourth to seventh columns hold noise and hardly any function.
 TABLE = 9
 
@@ -47,7 +57,8 @@ class VjpEntry:
 class VjpResult:
     """What was verified: counts of entries, the median resolution, and the wrong entries, worst first.
 
-    `ratio` is the factor that all entries of what is wrong (an argument under a cotangent) have in common.
+    `ratio` is the factor that all entries of what is wrong (an argument under a cotangent) have in common. `along` is
+    what directions said of large arguments; it counts nothing as compared.
     """
 
     compared: int
@@ -57,6 +68,7 @@ class VjpResult:
     resolution: float | None
     wrong: tuple[VjpEntry, ...]
     ratio: float | None
+    along: Hunted | None = None
 
 
 def examine(f: Callable[..., Any], vjp: Callable[..., Any], args: tuple[Any, ...], *, seed: int = 0) -> VjpResult:
@@ -72,15 +84,52 @@ def examine(f: Callable[..., Any], vjp: Callable[..., Any], args: tuple[Any, ...
     claimed = [_products(vjp, c, arrays) for c in cotangents]
     _check_deterministic(claimed[0], _products(vjp, cotangents[0], arrays))
     noise = _noise(f, arrays, cotangents, generator)
+    spread = _spread(vjp, cotangents, arrays, claimed, generator)
+    total = sum(array.size for array in arrays)
+    along = _along(f, arrays, cotangents[:1], claimed[0], noise, spread[0], seed) if total > MOST_ENTRIES else None
     parts = []
-    left = MOST_ENTRIES
+    left = min(MOST_ENTRIES, max(FEWEST_ENTRIES, OF_DIFFERENCES // max(total, 1)))
     for k, array in enumerate(arrays):
         share = left if k == len(arrays) - 1 else max(1, left // (len(arrays) - k))
         indices = _indices(array, share, generator)
         left -= len(indices)
+        if along is not None:
+            indices = np.union1d(indices, _accused(along, str(k), generator))
         parts.append(_argument(f, arrays, k, indices, cotangents, noise))
-    spread = _spread(vjp, cotangents, arrays, claimed, generator)
-    return _judged(arrays, claimed, spread, parts)
+    return replace(_judged(arrays, claimed, spread, parts), along=along)
+
+
+def _along(
+    f: Callable[..., Any],
+    arrays: tuple[Floats, ...],
+    cotangent: Floats,
+    claimed: tuple[Floats, ...],
+    noise: Floats,
+    spread: list[Floats],
+    seed: int,
+) -> Hunted:
+    """Directions over all arguments; nothing is known of f's branches, so that a kink shows in the budget alone."""
+
+    def losses(moved: Mapping[str, Array]) -> Evaluation:
+        rows = max(len(values) for values in moved.values())
+        stack = [
+            tuple(moved[str(k)][r, 0] if str(k) in moved else a for k, a in enumerate(arrays)) for r in range(rows)
+        ]
+        found = np.array([_losses(f, row, cotangent) for row in stack])
+        return Evaluation(found, np.zeros(found.shape, np.uint64))
+
+    at = {str(k): a for k, a in enumerate(arrays)}
+    products = {str(k): d for k, d in enumerate(claimed)}
+    held = {str(k): np.where(np.isfinite(s), MULTIPLE * s, 0.0) for k, s in enumerate(spread)}
+    return search(losses, at, products, float(noise[0]), f"{seed:016x}", held=held, most_forwards=FORWARDS)
+
+
+def _accused(along: Hunted, argument: str, generator: np.random.Generator) -> Array:
+    """Flat indices of one argument: the entries found wrong, and some of what is wrong throughout."""
+    spans = [span for spread in along.spread for span in spread.group.spans if span.tensor == argument]
+    drawn = [generator.integers(span.start, span.stop, OF_A_GROUP) for span in spans]
+    alone = np.array([w.index for w in along.wrong if w.tensor == argument], np.int64)
+    return np.concatenate([alone, *drawn])
 
 
 def _arrays(args: tuple[Any, ...]) -> tuple[Floats, ...]:

@@ -175,6 +175,66 @@ def test_the_same_seed_gives_the_same_answer() -> None:
     assert check_vjp(f, vjp, x, seed=5) == check_vjp(f, vjp, x, seed=5)
 
 
+# Large arguments: directions, and what they accuse.
+
+LARGE_X, LARGE_W = RNG.standard_normal((2, 100)), RNG.standard_normal((80, 100)) / 10.0
+
+
+def layer(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    return np.tanh(x @ w.T)
+
+
+def layer_vjp(c: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    dz = c * (1 - np.tanh(x @ w.T) ** 2)
+    return dz @ w, dz.T @ x
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("place", [(3, 7), (79, 99), (40, 0)])
+def test_one_wrong_entry_of_a_large_argument_is_named(place: tuple[int, int], seed: int) -> None:
+    def wrong(c: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        dx, dw = layer_vjp(c, x, w)
+        dw[place] *= 1.001
+        return dx, dw
+
+    with pytest.raises(GradientMismatch, match=re.escape(f"argument 1[{place[0]}, {place[1]}] = ")) as caught:
+        check_vjp(layer, wrong, LARGE_X, LARGE_W, seed=seed)
+    result = caught.value.result
+    assert result is not None
+    assert {(w.argument, w.index) for w in result.wrong} == {(1, place)}
+    assert result.along is not None
+    assert result.along.forwards <= 100
+
+
+def test_a_large_argument_without_its_sign_is_told_by_a_few_entries() -> None:
+    with pytest.raises(GradientMismatch, match="constant ratio: -1 × the true one") as caught:
+        check_vjp(layer, lambda c, x, w: (layer_vjp(c, x, w)[0], -layer_vjp(c, x, w)[1]), LARGE_X, LARGE_W)
+    assert caught.value.result is not None
+    assert {w.argument for w in caught.value.result.wrong} == {1}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_direction_counts_nothing_as_compared(seed: int) -> None:
+    summary = check_vjp(layer, layer_vjp, LARGE_X, LARGE_W, seed=seed)
+    assert summary.compared + summary.not_compared == 4 * (LARGE_X.size + LARGE_W.size)
+    assert summary.compared <= 4 * MOST_ENTRIES
+    assert summary.warnings == (
+        f"{summary.not_compared} entries were not compared: only a sample of large arguments is",
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kinks_on_the_way_of_a_direction_accuse_nobody(seed: int) -> None:
+    def rectified(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return np.maximum(x @ w.T, 0.0)
+
+    def product(c: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        dz = c * (x @ w.T > 0)
+        return dz @ w, dz.T @ x
+
+    assert check_vjp(rectified, product, LARGE_X, LARGE_W, seed=seed).informative
+
+
 # The contract and the usage.
 
 calls = iter(range(10_000))

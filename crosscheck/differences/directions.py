@@ -1,13 +1,12 @@
 """The slope along random signed directions, against what a claimed gradient says of it: g·v, for many entries at once.
 
 Signs are drawn, never all alike: errors that cancel in a sum of entries do not cancel under them. A direction moves
-every entry of a tensor by the same power of two, about 1/√n, so that it has length 1 and no tensor drowns another;
-steps are powers of two as well, so that hardly any sum θ + hv is rounded, and where one is, g·(what was really taken)
-is counted.
+every entry of a tensor by about 1/√n, so that it has about length 1 and no tensor drowns another. All of it is dyadic,
+so that hardly any sum θ + hv is rounded, and where one is, g·(what was really taken) is counted.
 
 The slope is extrapolated from central differences at h, h/4, h/16 and h/64, with the budget of `ridders`: truncation
-and the noise of the loss. What the rounding of the claimed entries adds to g·v needs no assumption about how these errors
-hang together, because the signs are ours: for |eᵢ| ≤ bᵢ, Hoeffding's inequality (1963) bounds Σ ±eᵢ by
+and the noise of the loss. What the rounding of the claimed entries adds to g·v needs no assumption about how these
+errors hang together, because the signs are ours: for |eᵢ| ≤ bᵢ, Hoeffding's inequality (1963) bounds Σ ±eᵢ by
 √(2 ln(2/p)) · √Σbᵢ² with probability 1 - p, and p is the unit roundoff of float64.
 """
 
@@ -41,6 +40,8 @@ OF_SIGNS = math.sqrt(2.0 * math.log(2.0 / UNIT))
 TABLES = 4
 # The smallest weight of an entry: an eighth of an error is still told from none, and seven eighths are for the places.
 LEAST_WEIGHT = 0.125
+# The shares of a budget that an error hardly exceeds, one of noise (16 σ and a bound on σ) and one of truncation.
+LIKELY, LIKELY_OF_TRUNCATION = 1.0 / 16.0, 1.0 / 2.0
 # Numbers in one stacked call.
 AT_ONCE = 2**24
 
@@ -101,11 +102,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Slope:
-    """Along one direction: g·v as claimed, as measured, and how far apart the two may be (infinite: not answered)."""
+    """Along one direction: g·v as claimed, as measured, and how far apart the two may be (infinite: not answered).
+
+    `likely` is what the error hardly exceeds: no verdict rests on it, and where to look next may.
+    """
 
     claimed: float
     measured: float
     budget: float
+    likely: float = math.inf
 
     @property
     def error(self) -> float:
@@ -148,12 +153,13 @@ class Prober:
         self.reach = dict.fromkeys(at, FIRST_STEP)
         self.learned: set[str] = set()
         self.forwards = 0
-        self._signs: dict[int, dict[str, Array]] = {}
+        self._signs: dict[int, dict[str, Floats]] = {}
 
-    def signs(self, draw: int) -> dict[str, Array]:
+    def signs(self, draw: int) -> dict[str, Floats]:
+        """For each tensor signed sizes from ½ to 1 in 128ths: two errors of one size hardly ever cancel either."""
         if draw not in self._signs:
             generator = np.random.default_rng([self.seed, draw])
-            self._signs[draw] = {k: generator.integers(0, 2, a.size, np.int8) * 2 - 1 for k, a in self.at.items()}
+            self._signs[draw] = {k: _signed(generator, a.size) for k, a in self.at.items()}
         return self._signs[draw]
 
     def direction(self, group: Group, *, weighed: bool = False, draw: int = 0) -> dict[str, Floats]:
@@ -173,23 +179,23 @@ class Prober:
         claimed = math.fsum(x for k, part in v.items() for x in (self.claimed[k] * part).tolist())
         rounding = self._rounding(v)
         step = self._first_step(group)
-        best = (0.0, math.inf)
+        best, likely = (0.0, math.inf), math.inf
         for _ in range(TABLES):
             value, budget = self._table(v, step)
             following, better = self._next_step(group, step, budget), budget < best[1]
             if budget < best[1]:
-                best = (value, budget)
+                best, likely = (value, budget), budget * self._likely(step, budget)
                 self._learn(group, following)
             elif math.isinf(budget):
                 self._met_a_kink(following)
-            settled = best[1] + rounding <= enough or following == step or not (better or math.isinf(budget))
+            settled = likely / LIKELY + rounding <= enough or following == step or not (better or math.isinf(budget))
             if settled or not self.affords(self.cost(tuple(v), PAIRS)):
                 break
             step = following
-        return Slope(claimed, best[0], best[1] + rounding)
+        return Slope(claimed, best[0], best[1] + rounding, likely + LIKELY * rounding)
 
     def own(self, tensor: str, index: int) -> Slope:
-        """The derivative by one entry: as in `ridders` a sentinel must not contradict it; near a kink steps are smaller."""
+        """The derivative by one entry: as in `ridders` a sentinel must not contradict it; steps shrink near a kink."""
         v = np.zeros(self.at[tensor].size)
         v[index] = 1.0
         claimed, held = float(self.claimed[tensor][index]), float(self.held[tensor][index])
@@ -258,7 +264,13 @@ class Prober:
         if budget > RATIO**PAIRS * noise:
             return step / RATIO**2
         longest = FIRST_STEP / max(self.unit[k] for k in group.tensors)
-        return max(min(step * RATIO, longest), step) if budget <= RATIO ** (PAIRS - 1.5) * noise else step
+        return max(min(step * RATIO, longest), step) if self._is_noise(step, budget) else step
+
+    def _is_noise(self, step: float, budget: float) -> bool:
+        return bool(budget <= RATIO ** (PAIRS - 1.5) * NOISE * self.spread / step)
+
+    def _likely(self, step: float, budget: float) -> float:
+        return LIKELY if self._is_noise(step, budget) else LIKELY_OF_TRUNCATION
 
     def _table(self, v: Mapping[str, Floats], step: float) -> tuple[float, float]:
         steps = quarters(step)
@@ -298,6 +310,10 @@ class Prober:
             spread = np.maximum(self.spread, UNIT * np.abs(ends).max(axis=0))
             D = (ends[0] - ends[1]) / (2.0 * steps) - astray
         return D, (marks == signature[0]).all(axis=0) & np.isfinite(ends).all(axis=0) & np.isfinite(D), spread
+
+
+def _signed(generator: np.random.Generator, size: int) -> Floats:
+    return np.asarray(generator.choice([-1.0, 1.0], size) * generator.integers(64, 129, size) / 128.0, np.float64)
 
 
 def quarters(step: float) -> Floats:

@@ -40,17 +40,14 @@ from crosscheck.spec.result import Array, Floats
 # A wrong entry this small, relative to a typical one of its tensor, is what a direction is to see (that of
 # `judge.compare.UNINFORMATIVE`): it says only when steps are worth another try.
 WORTH_SEEING = 1e-3
-# Entries drawn blindly from a group in which several are wrong. Of n entries with k wrong ones a draw hits with k/n.
+# Entries drawn blindly from a group in which several are wrong. Of n entries with k wrong ones all hit with (k/n)².
 DRAWN = 2
 # A group is drawn from again when it has shrunk so far since.
 DRAWN_AGAIN = 64
-# The part of an error that its budget may be: with LIKELY of that a place is found to a tenth of the group.
+# The part of an error that its budget may be: with what is likely of that a place is found to a tenth of the group.
 WORTH_WEIGHING = 1.0 / 2.0
 # And where two errors are to have one factor: what differs by hardly more than its budget has any.
 CLEAR = 1.0 / 16.0
-# The share of a budget within which a place is looked for. Errors are hardly ever larger (numerics §4: a median of 0.04
-# budgets), and where one is, the place is empty or its entry right, and halves are asked.
-LIKELY = 1.0 / 16.0
 # Of the distance of two places: far more than rounding does to a ratio, far less than tells them apart.
 SLACK = 2.0**-10
 # Larger than any gradient whose sum over a tensor is a number.
@@ -144,6 +141,7 @@ class _Suspect:
     group: Group
     error: float
     budget: float
+    likely: float
     found: int = 0
     drawn_at: float = math.inf
 
@@ -165,14 +163,13 @@ class Sized:
     most: float
 
     @classmethod
-    def of(cls, error: float, budget: float) -> Sized:
-        likely = LIKELY * budget
+    def of(cls, error: float, likely: float) -> Sized:
         return cls(math.copysign(1.0, error), max(abs(error) - likely, 0.0), abs(error) + likely)
 
     @classmethod
     def by_weight(cls, weighed: Slope, weights: Floats) -> Sized:
         """From the error under weights between these two."""
-        found = cls.of(weighed.error, weighed.budget)
+        found = cls.of(weighed.error, weighed.likely)
         return cls(found.sign, found.least / float(weights[1]), found.most / float(weights[0]))
 
     def too(self, other: Sized) -> Sized:
@@ -229,7 +226,7 @@ class _Hunt:
             if not slope.answered:
                 self.unasked.append(group)
             elif slope.wrong:
-                suspects.append(_Suspect(group, slope.error, slope.budget))
+                suspects.append(_Suspect(group, slope.error, slope.budget, slope.likely))
         return suspects
 
     def _first_groups(self) -> list[Group]:
@@ -244,17 +241,21 @@ class _Hunt:
         """A claimed NaN or infinity is wrong if the derivative exists: one is confirmed, and none is in any sum."""
         for tensor, claimed in self.probe.claimed.items():
             strange = np.flatnonzero(~(np.abs(claimed) < LARGEST))
-            if not strange.size:
-                continue
-            try:
-                own = self.probe.own(tensor, int(strange[0]))
-                if own.answered:
-                    self._found(tensor, int(strange[0]), own)
-            except OutOfForwards:
-                self.exhausted = True
-            rest = strange[1:] if self.wrong and self.wrong[-1].tensor == tensor else strange
-            self.unasked += [Group((Span(tensor, int(i), int(i) + 1),)) for i in rest]
-            claimed[rest] = 0.0
+            values = claimed[strange]
+            claimed[strange] = 0.0
+            self.unasked += [Group((Span(tensor, int(i), int(i) + 1),)) for i in strange[1:]]
+            if strange.size:
+                self._set_aside(tensor, int(strange[0]), float(values[0]))
+
+    def _set_aside(self, tensor: str, index: int, value: float) -> None:
+        try:
+            own = self.probe.own(tensor, index)
+        except OutOfForwards:
+            own, self.exhausted = Slope(value, 0.0, math.inf), True
+        if own.answered:
+            self._found(tensor, index, replace(own, claimed=value))
+        else:
+            self.unasked.append(Group((Span(tensor, index, index + 1),)))
 
     def _typical(self, tensor: str) -> float:
         return float(np.sqrt(np.mean(np.square(self.probe.claimed[tensor])))) * self.probe.unit[tensor]
@@ -289,6 +290,7 @@ class _Hunt:
             if self._drawn_wrong(group):
                 self.spread.append(Spread(group, None))
                 return []
+            # One of them may have been.
             suspect = replace(suspect, drawn_at=group.size)
         return self._halved(self._without_the_found(suspect))
 
@@ -297,7 +299,7 @@ class _Hunt:
 
         Of that entry alone each error tells how large it is as well, the better the fewer places are left.
         """
-        low, inner, size = 0, suspect.group, Sized.of(suspect.error, suspect.budget)
+        low, inner, size = 0, suspect.group, Sized.of(suspect.error, suspect.likely)
         blurred = True
         while weighed.answered:
             place = _place(size, weighed, inner.size)
@@ -311,7 +313,7 @@ class _Hunt:
                 if inner is suspect.group or not blurred:
                     return None
                 plain = self.probe.along(inner, size.least * WORTH_WEIGHING)
-                size, blurred = size.too(Sized.of(plain.error, plain.budget)), False
+                size, blurred = size.too(Sized.of(plain.error, plain.likely)), False
                 if not plain.wrong or size.none:
                     return None
                 continue
@@ -362,21 +364,28 @@ class _Hunt:
         return replace(suspect, error=error, budget=budget, found=len(self.wrong))
 
     def _drawn_wrong(self, group: Group) -> bool:
-        """Whether an entry that is drawn blindly is wrong."""
+        """Whether all entries that are drawn blindly are wrong."""
         generator = np.random.default_rng([self.probe.seed, group.size])
         drawn = generator.choice(group.size, min(DRAWN, group.size), replace=False)
-        return any(self._confirmed(group.part(int(i), int(i) + 1)) is not None for i in drawn)
+        return all(self._confirmed(group.part(int(i), int(i) + 1)) is not None for i in drawn)
 
     def _halved(self, suspect: _Suspect) -> list[_Suspect]:
         """The halves that are wrong: one is measured, and the other has the rest of the error."""
         left, right = suspect.group.halves()
         enough, found, drawn_at = abs(suspect.error) * WORTH_WEIGHING, len(self.wrong), suspect.drawn_at
         slope = self.probe.along(left, enough)
-        first = _Suspect(left, slope.error, slope.budget, found, drawn_at)
-        rest = _Suspect(right, suspect.error - slope.error, suspect.budget + slope.budget, found, drawn_at)
+        first = _Suspect(left, slope.error, slope.budget, slope.likely, found, drawn_at)
+        rest = _Suspect(
+            right,
+            suspect.error - slope.error,
+            suspect.budget + slope.budget,
+            suspect.likely + slope.likely,
+            found,
+            drawn_at,
+        )
         if not slope.answered or not (first.wrong or rest.wrong):
             slope = self.probe.along(right, enough)
-            rest = _Suspect(right, slope.error, slope.budget, found, drawn_at)
+            rest = _Suspect(right, slope.error, slope.budget, slope.likely, found, drawn_at)
         wrong = [half for half in (first, rest) if half.wrong]
         if not wrong:
             self.untraced.append(suspect.group)
@@ -387,7 +396,7 @@ def _place(size: Sized, weighed: Slope, count: int) -> tuple[int, int] | None:
     """Positions first ≤ i < end that one wrong entry of this size may have; None where no place explains the error."""
     if not (math.isfinite(weighed.error) and 0.0 < size.most < math.inf):
         return None
-    seen = Sized.of(weighed.error, weighed.budget)
+    seen = Sized.of(weighed.error, weighed.likely)
     if seen.sign != size.sign and seen.least > 0:
         return None
     most = min(seen.most / size.least, 1.0) if size.least > 0 else 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from crosscheck.spec.result import (
     Rigour,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from crosscheck.directed import Directed
 
 NO_BOUNDS: Mapping[str, Bound] = {}
 # Stands for the loss among the tensors: no parameter's key and no input's name.
@@ -67,6 +71,7 @@ class Judgement:
     "subject" where the witnesses agree against it or the truth does, or is None where the attribution is open.
     `own` compares the subject with differences of its own loss. `certified` is what the arbiter proved, `kinks` how
     often which were met; `contradictions` are entries within their hulls that no one slope at a kink explains.
+    `directed` is what random directions said of entries that no witness was asked about.
     """
 
     verdict: Verdict
@@ -83,6 +88,7 @@ class Judgement:
     certified: Certified | None = None
     kinks: KinksMet = field(default_factory=dict)
     contradictions: tuple[Contradiction, ...] = ()
+    directed: Directed | None = None
 
     def count(self, status: Status) -> int:
         return sum(t.count(status) for t in self.tensors.values())

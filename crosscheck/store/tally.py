@@ -97,6 +97,9 @@ class Tally:
     proofs: Counter[str] = field(default_factory=Counter)
     most_bits: int = 0
     kinks: set[str] = field(default_factory=set)
+    directed: int = 0
+    untraced: int = 0
+    seen_along: float = 0.0
     held: Held | None = None
     places: dict[tuple[str, float | None], tuple[int, int]] = field(default_factory=dict)
 
@@ -121,6 +124,10 @@ class Tally:
         self._witness_pairs(judgement)
         self._proof(judgement)
         self._coverage(case.architecture, judgement)
+        if judgement.directed is not None and judgement.directed.by_point:
+            self.directed += 1
+            self.untraced += judgement.directed.untraced
+            self.seen_along = max(self.seen_along, judgement.directed.seen())
         if self.held is not None and any(np.isin(t.status, INFORMATIVE).any() for t in judgement.tensors.values()):
             self.held.add(case)
         for place, (exactly, near) in judgement.kinks.items():
