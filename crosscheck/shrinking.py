@@ -14,22 +14,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crosscheck.checking import DIFFERENCES, Witnesses, check
-from crosscheck.diagnosis import describe, forward
-from crosscheck.diagnosis.locate import locate
+from crosscheck.diagnosis import describe, forward, local
+from crosscheck.diagnosis.locate import Located, locate
 from crosscheck.diagnosis.simplify import simplified
 from crosscheck.judge.compare import Status
 from crosscheck.judge.verdict import Judgement
 from crosscheck.search import ONE_SLOPE, Failure, Kind, drawn
-from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
-from crosscheck.spec.op import Value
+from crosscheck.spec.ops import OPS
 from crosscheck.spec.protocols import Subject
 from crosscheck.spec.result import Verdict
 from crosscheck.strategies import probes
 from crosscheck.strategies.by_index import NotAgain, Source
+from crosscheck.strategies.values import make_case
 from crosscheck.tolerance import memory
 
 EVALUATIONS = 150
+# Of the numbers that an operation was given where it failed, so many are tried alone.
+NUMBERS = 4
 # A minimum shows its failure clearly: by so many bounds, where the case that was met does.
 CLEAR = 10.0
 # Breaches that a wrong factor can be to blame for. Others are not looked for in one: what writes to its arguments, or
@@ -92,41 +94,53 @@ def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnes
 
 
 def _on_one_operation(source: Source, first: Case, judgement: Judgement, ask: _Asker, most: int) -> Case | None:
-    """The first of the smallest networks of the suspected operation that fails alike."""
-    if source.ops is None:
+    """The first of the smallest networks of the suspected operation that fails alike.
+
+    First on numbers of every family; then on those at which the operation was wrong where it was met.
+    """
+    found = _suspected(source, first, judgement, ask)
+    if source.ops is None or found is None or found.node is None or found.fault.op is None:
         return None
-    suspected = _suspected(source, first, judgement, ask)
-    for architecture in _within(source, suspected):
+    operation = first.architecture.nodes[found.node] if found.node >= 0 else first.architecture.loss
+    for architecture in probes.probes(found.fault.op, operation.attributes):
         if ask.asked > most:
             return None
-        case = probes.of_all_families(architecture, first.dtype)
-        if ask(case) is not None:
-            return case
-    return None
+        if set(architecture.ops) <= source.ops:
+            case = probes.of_all_families(architecture, first.dtype)
+            if ask(case) is not None:
+                return case
+    return next((case for case in _with_its_numbers(first, judgement, found) if ask(case) is not None), None)
 
 
-def _within(source: Source, suspected: Iterator[tuple[str, dict[str, Value]]]) -> Iterator[Architecture]:
-    for op, attributes in suspected:
-        for architecture in probes.probes(op, attributes):
-            if set(architecture.ops) <= set(source.ops or ()):
-                yield architecture
+def _with_its_numbers(case: Case, judgement: Judgement, found: Located) -> Iterator[Case]:
+    """An activation alone on one number, each of those that it was given at a point that fails, the largest first."""
+    if found.node is None or found.node < 0 or OPS[str(found.fault.op)].kind != "activation":
+        return
+    node = case.architecture.nodes[found.node]
+    architecture = probes.alone(node.op, node.attributes, (1, 1))
+    if architecture is None:
+        return
+    points = [p for p in judgement.suspects if p < case.n_points] or list(range(case.n_points))
+    (link,) = node.inputs
+    part = case.take(points)
+    z = local.values_of(part)[link] if link >= 0 else part.inputs[part.architecture.inputs[-link - 1].name]
+    numbers = np.unique(z[np.isfinite(z)])
+    order = np.argsort(-np.abs(numbers.astype(np.float64)), kind="stable")
+    for number in numbers[order][:NUMBERS]:
+        made = make_case(architecture, family="ones", seed=0, points=1, dtype=case.dtype)
+        yield replace(made, inputs={"x": np.full((1, 1, 1), number)})
 
 
-def _suspected(source: Source, case: Case, judgement: Judgement, ask: _Asker) -> Iterator[tuple[str, dict[str, Value]]]:
-    """The operation whose factor is first wrong, with its attributes where it was met."""
+def _suspected(source: Source, case: Case, judgement: Judgement, ask: _Asker) -> Located | None:
+    """Where it is wrong first, with the operation to suspect."""
     arbiter = ask.witnesses.arbiter
-    kind = ask.failure.kind
-    if arbiter is None or kind.verdict is Verdict.ORACLE_DISAGREES or kind.rule not in OF_A_FACTOR:
-        return
-    architecture = case.architecture
-    if kind.verdict is Verdict.FORWARD_DISAGREES:
-        found = forward.locate(case, ask.subject, arbiter, source.ops)
-    else:
-        found = locate(case, judgement, ask.subject, arbiter, source.ops)
-    if found is None or found.node is None or found.fault.op is None:
-        return
-    operation = architecture.nodes[found.node] if found.node >= 0 else architecture.loss
-    yield found.fault.op, dict(operation.attributes)
+    if arbiter is None or ask.failure.kind.verdict is Verdict.ORACLE_DISAGREES:
+        return None
+    if ask.failure.kind.verdict is Verdict.FORWARD_DISAGREES:
+        return forward.locate(case, ask.subject, arbiter, source.ops)
+    if ask.failure.kind.rule not in OF_A_FACTOR:
+        return None
+    return locate(case, judgement, ask.subject, arbiter, source.ops)
 
 
 def _one_point(case: Case, ask: _Asker) -> Case:

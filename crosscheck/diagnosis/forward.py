@@ -18,13 +18,14 @@ from crosscheck.spec.result import Verdict
 
 
 def locate(case: Case, subject: Subject, arbiter: Certifier, ops: Collection[str] | None) -> Located | None:
-    """The first operation, in the order of the forward pass, whose loss alone is not the true one.
+    """The loss, or else the first operation of the forward pass, of which the loss of a network of it alone is wrong.
 
-    None where the subject answers for one network only, or each is right by itself.
+    The loss comes first, because networks of one node end in one. None where the subject answers for one network only,
+    or each is right by itself.
     """
     ending = next((loss for loss in ("sse", "cotangent") if loss in (ops or ())), None)
     architecture, outputs = case.architecture, local.values_of(case)
-    for node in (*range(len(architecture.nodes)), LOSS):
+    for node in (LOSS, *range(len(architecture.nodes))):
         if node == LOSS:
             found = local.of_loss(case, outputs)
         elif ending is None:

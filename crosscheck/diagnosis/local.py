@@ -7,14 +7,16 @@ truth proved as those of any case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from crosscheck.backprop import network
 from crosscheck.checking import Witnesses, derive_bounds
 from crosscheck.diagnosis.walked import LOSS
+from crosscheck.judge.one_slope import held_to_one_slope
 from crosscheck.judge.verdict import Judgement, judge
 from crosscheck.spec.architecture import Architecture, Input, Loss, Node
 from crosscheck.spec.case import Case
@@ -22,8 +24,8 @@ from crosscheck.spec.dtypes import dtype_named
 from crosscheck.spec.errors import SpecError
 from crosscheck.spec.losses import COMMON
 from crosscheck.spec.ops import OPS
-from crosscheck.spec.protocols import Certifier, Subject
-from crosscheck.spec.result import Array, Bound, Certified, Gradients
+from crosscheck.spec.protocols import Certifier, ProvesSides, Subject
+from crosscheck.spec.result import Array, Bound, Certified, Gradients, OneSided
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,14 +120,16 @@ class Question:
     proof: Certified
     bounds: Mapping[str, Bound]
     arbiter: str
+    sides: Callable[[int, int], OneSided | None] | None = None
 
     @classmethod
     def of(cls, local: Local, subject: Subject, arbiter: Certifier) -> Question:
         case = local.case
         bounds = derive_bounds(case, subject, Witnesses((arbiter,), differences=False))
-        return cls(
-            local, arbiter.certify(case, bounds["textbook"].held, None, bounds["subject"].near), bounds, arbiter.name
-        )
+        near = bounds["subject"].near
+        proof = arbiter.certify(case, bounds["textbook"].held, None, near)
+        sides = partial(arbiter.one_sided, case, near) if isinstance(arbiter, ProvesSides) else None
+        return cls(local, proof, bounds, arbiter.name, sides)
 
     @property
     def truth(self) -> Gradients:
@@ -140,4 +144,7 @@ class Question:
             by_param={k: v for k, v in claimed.items() if k in names},
             by_input={k: v for k, v in claimed.items() if k not in names},
         )
-        return judge(case, answer, {self.arbiter: self.proof.reference}, self.bounds)
+        judged = judge(case, answer, {self.arbiter: self.proof.reference}, self.bounds)
+        if self.sides is None:
+            return judged
+        return held_to_one_slope(judged, self.bounds["subject"], self.proof, self.sides, self.arbiter)
