@@ -201,6 +201,8 @@ def _joined(said: tuple[str, ...], found: Diagnosis | None) -> tuple[str, ...]:
     """One diagnosis of both: where all failing cases have a factor in common, it stands for what some of them show."""
     if found is None:
         return said
+    if {Symptom.MISSING, Symptom.NEGATED} & set(found.symptoms[:1]):  # 0 or -1 times the true one, in a better word
+        said = tuple(text for text in said if not text.startswith(ratio.SENTENCES))
     if any(text.startswith(ratio.SENTENCES) for text in said):
         found = found.without(Symptom.FACTOR)
     known = tuple(found.lines())
@@ -302,7 +304,7 @@ def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
     if len(with_ratio) < len(failures):
         return  # of a single number everything is a multiple: it is a factor where it is one in every case
     shared = frozenset.intersection(*(f.equals for f in with_ratio))
-    differ = len({f.ratio for f in with_ratio}) > 1
+    differ = ratio.differ(f.ratio for f in with_ratio if f.ratio is not None)
     said = ratio.sentence(ratio.constant_ratio(judgement), shared, len(with_ratio), differ)
     if said:
         yield said
