@@ -161,7 +161,10 @@ def _jacobian(case: Case, link: int) -> Gradients:
 
 
 def _depends_on_z_alone(hypothesis: Hypothesis, case: Case, subject: Subject, arbiter: Certifier) -> bool | None:
-    """Whether the slope that the gradients show stays the same with other targets; None where it cannot be read off."""
+    """Whether the slope that the gradients show stays the same with other targets; None where it cannot be read off.
+
+    Nor can it where ∂C/∂z stays the same: then what comes from above is ignored, here or before.
+    """
     node = hypothesis.node
     other = _with_other_targets(case)
     if node is None or other is None:
@@ -172,11 +175,15 @@ def _depends_on_z_alone(hypothesis: Hypothesis, case: Case, subject: Subject, ar
         return None
     if measured[0] is None or measured[1] is None:
         return None
-    (a, sure_a), (b, sure_b) = measured[0], measured[1]
+    (a, above_a, sure_a), (b, above_b, sure_b) = measured[0], measured[1]
     sure = sure_a & sure_b
-    if not sure.any():
+    if not sure.any() or _same((a * above_a)[sure], (b * above_b)[sure]):
         return None
-    return bool((np.abs(a - b)[sure] <= SAME * np.maximum(np.abs(a), np.abs(b))[sure]).all())
+    return _same(a[sure], b[sure])
+
+
+def _same(a: Array, b: Array) -> bool:
+    return bool((np.abs(a - b) <= SAME * np.maximum(np.abs(a), np.abs(b))).all())
 
 
 def _with_other_targets(case: Case) -> Case | None:
@@ -202,8 +209,11 @@ def _with_other_targets(case: Case) -> Case | None:
     return None
 
 
-def _measured(case: Case, node: int, subject: Subject, arbiter: Certifier) -> tuple[Array, Array] | None:
-    """(∂C/∂z) / (∂C/∂a) of an activation, ∂C/∂a certified and ∂C/∂z read off the dense layer that gives z."""
+def _measured(case: Case, node: int, subject: Subject, arbiter: Certifier) -> tuple[Array, Array, Array] | None:
+    """(∂C/∂z) / (∂C/∂a) of an activation, ∂C/∂a, and where both are sure.
+
+    ∂C/∂a is certified, and ∂C/∂z read off the dense layer that gives z.
+    """
     (link,) = case.architecture.nodes[node].inputs
     if link < 0 or case.architecture.nodes[link].op != "dense" or len(uses(case.architecture, link)) > 1:
         return None
@@ -213,7 +223,7 @@ def _measured(case: Case, node: int, subject: Subject, arbiter: Certifier) -> tu
     da = certified_nodes(case, arbiter)[node].reshape(dz.shape)
     sure = np.abs(da) > SAME * np.abs(da).max(initial=0.0)
     with np.errstate(all="ignore"):
-        return np.where(sure, dz / da, 0.0), sure & np.isfinite(dz)
+        return np.where(sure, dz / da, 0.0), da, sure & np.isfinite(dz)
 
 
 def _read_off(case: Case, node: int, claimed: Gradients) -> Array | None:

@@ -57,11 +57,11 @@ def recognise(seen: Sequence[Seen], where: Sequence[Place], known: Iterable[Muta
     looked = dictionary.look_up(known, seen, where)
     happened = [m for m in looked.fitting if m.source != "systematic"]
     systematic = [m for m in looked.fitting if m.source == "systematic"]
-    everywhere = _measured(PATTERNS, failing)
-    likely = [*_of_bugs(happened), *everywhere, *_of_bugs(systematic)]
-    # What is true of the wrong entries alone says less than what is true of all.
-    likely += _measured(IN_PART, failing) if not everywhere else []
-    ruled_out = _ruled_out(looked, where, seen, failing, {named.symptom for named in likely})
+    likely = [*_of_bugs(happened), *_measured(PATTERNS, failing), *_of_bugs(systematic)]
+    # What is true of the wrong entries alone, or in every network otherwise, says less than what is true of all.
+    vaguer = _measured(VAGUER, failing)
+    ruled_out = _ruled_out(looked, where, seen, {named.symptom for named in (*likely, *vaguer)})
+    likely = likely or vaguer
     bugs = tuple(dict.fromkeys(m.name for m in looked.fitting))
     faults = frozenset(fault for m in looked.fitting for fault in m.faults)
     return Recognised(tuple(_once(likely)), ruled_out, len(looked.tried), bugs, faults)
@@ -71,7 +71,6 @@ def _ruled_out(
     looked: dictionary.Looked,
     where: Sequence[Place],
     seen: Sequence[Seen],
-    failing: Sequence[Seen],
     fits: Collection[Symptom],
 ) -> tuple[Symptom, ...]:
     """What it is not: only what would have been seen in whatever form it came."""
@@ -80,7 +79,7 @@ def _ruled_out(
     if any(fault.op != "dense" for _, fault in where) or not where:
         tried -= {Symptom.TRANSPOSED}
     tried |= CONCLUSIVE
-    if Symptom.FACTOR in fits or _factor_of_each(failing) is not None:
+    if Symptom.FACTOR in fits:
         tried -= AS_A_FACTOR
     return tuple(sorted(tried - set(fits), key=lambda s: list(Symptom).index(s)))
 
@@ -133,11 +132,16 @@ def _factor(seen: Sequence[Seen]) -> str | None:
     differ = ratio.differ(factors)
     if set(factors) & {0.0, -1.0} and not differ:
         return None
-    said = ratio.sentence(factors[0], names, len(seen), differ)
-    if said is None and differ:
-        each = ", ".join(dict.fromkeys(in_words(float(f"{factor:.{ratio.DIGITS}g}")) for factor in factors[:3]))
-        return f"in every network one factor for all that is wrong, but another in each: {each}"
-    return said
+    return ratio.sentence(factors[0], names, len(seen), differ)
+
+
+def _factor_of_its_own(seen: Sequence[Seen]) -> str | None:
+    """One factor in every answer, for which nothing that is known of a network stands."""
+    factors = _factor_of_each(seen)
+    if factors is None:
+        return None
+    each = ", ".join(dict.fromkeys(f"{factor:.{ratio.DIGITS}g}" for factor in factors[:3]))
+    return f"in every case one factor for all that is wrong, but another in each: {each}"
 
 
 def _factor_of_each(seen: Sequence[Seen]) -> list[float] | None:
@@ -295,9 +299,10 @@ PATTERNS: tuple[tuple[Symptom, Pattern], ...] = (
     (Symptom.BOUNDARY,   whole.clipped),
     (Symptom.FACTOR,     _factor_by_layer),
 )
-IN_PART: tuple[tuple[Symptom, Pattern], ...] = (
+VAGUER: tuple[tuple[Symptom, Pattern], ...] = (
     (Symptom.NEGATED,    _negated_in_part),
     (Symptom.MISSING,    _zero_in_part),
+    (Symptom.FACTOR,     _factor_of_its_own),
     (Symptom.FACTOR,     _factor_in_part),
 )
 # fmt: on

@@ -40,8 +40,10 @@ def _is(t: Tensor, other: Tensor) -> bool:
 
 def scaled(seen: Sequence[Seen]) -> str | None:
     """At every point that is wrong one factor for all gradients, as clipping by the norm leaves it."""
-    factors, norms = [], []
+    factors: list[float] = []
+    norms, differ = [], False
     for s in seen:
+        before = len(factors)
         for point in np.flatnonzero(s.wrong_points):
             parts = [(t.claimed[point], t.true[point], t.bound[point]) for t in _decided(s, int(point))]
             factor = ratio.common(parts)
@@ -49,7 +51,8 @@ def scaled(seen: Sequence[Seen]) -> str | None:
                 return None
             factors.append(factor)
             norms.append(_norms(s, int(point)))
-    if len(factors) < SEVERAL or not ratio.differ(factors):
+        differ |= len(factors) > before and ratio.differ(factors[before:])
+    if len(factors) < SEVERAL or not differ:  # one for each network is another thing
         return None
     said = f"at every point one factor for all gradients, from {min(factors):.3g} to {max(factors):.3g}"
     for norm in zip(*norms, strict=True):

@@ -172,6 +172,26 @@ def test_a_way_back_through_updated_weights_is_told_from_the_slope_with_classes_
     assert (found.node, found.fault, found.others) == (2, Fault("dense", Factor.INPUT, "0"), ())
 
 
+def test_a_slope_that_ignores_what_comes_from_above_is_not_put_down_to_the_layer_above() -> None:
+    def backprop(_architecture: Architecture, point: Point) -> object:
+        x, y = point.inputs["x"], point.targets
+        w1, b1, w2, b2 = (point.params[k] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
+        h = np.tanh(x @ w1.T + b1)
+        d = 2 * (h @ w2.T + b2 - y)
+        dz = 1 - h * h
+        return np.sum((d / 2) ** 2), {
+            "2.weight": d.T @ h,
+            "2.bias": d.sum(0),
+            "0.weight": dz.T @ x,
+            "0.bias": dz.sum(0),
+        }
+
+    case = case_of("x[2,4] -> dense(3) -> tanh -> dense(3) -> sse", seed=5)
+    found = located(case, PythonCallable(backprop), None)
+    assert found is not None
+    assert (1, Fault("tanh", Factor.SLOPE)) in [(found.node, found.fault), *found.others]
+
+
 def test_no_single_factor_is_blamed_for_what_none_can_have_done() -> None:
     """All gradients are wrong, as after a wrong ∂C/∂a, but each by itself: no ∂C/∂a gives them."""
 
