@@ -33,6 +33,8 @@ MOST_FINDINGS = 10
 CASES_FOR_REGION = 8
 # Beside the smallest case so many that fail are looked at for a diagnosis.
 CASES_FOR_DIAGNOSIS = 3
+# And of one network, which has no variations, so many that do not: when it is wrong is seen beside when it is not.
+CASES_THAT_PASS = 2
 # Carry no bug of their own to speak of: a minimum needs them to connect the rest.
 PLUMBING = ("dense", "identity")
 # Failures with other operations than the first, of which it is asked whether they have the same cause.
@@ -194,6 +196,10 @@ def _diagnosed(
     if arbiter.gaps(cause.smallest.architecture):
         return None
     others = [drawn(source, f.index) for f in same[:CASES_FOR_DIAGNOSIS]]
+    if source.ops is None:
+        met = {f.index for f in same}
+        spared = [index for index in range(max(met) + CASES_THAT_PASS) if index not in met]
+        others += [drawn(source, index) for index in spared[:CASES_THAT_PASS]]
     return diagnose(cause.smallest, judgement, others, subject, arbiter, source.ops)
 
 

@@ -49,35 +49,55 @@ class Hypothesis:
     link: int | None = None
 
 
-Found = list[tuple[int | None, Fault]]
+Place = tuple[int | None, Fault]
 
 
-def narrowed(case: Case, judgement: Judgement, subject: Subject, arbiter: Certifier) -> tuple[Found, tuple[Fault, ...]]:
+@dataclass(frozen=True)
+class Narrowed:
     """The factors any one of which explains which gradients are wrong, the likeliest first.
 
-    Where none does but several of one node together do, the first of them, and the others of that node. Empty where
-    that is not so either: more than one node is wrong, or what was made of the gradients afterwards.
+    Where none does but several of one node together do, `found` is the first of them and `with_it` the others. Empty
+    where that is not so either: more than one node is wrong, or what was made of the gradients afterwards. `cleared`
+    are the factors that are right.
     """
+
+    found: tuple[Place, ...] = ()
+    with_it: tuple[Fault, ...] = ()
+    cleared: tuple[Place, ...] = ()
+
+
+def narrowed(case: Case, judgement: Judgement, subject: Subject, arbiter: Certifier) -> Narrowed:
+    """What the gradients that are wrong, and those that are right, say of every factor."""
     wrong, right = _parted(judgement)
     if not wrong:
-        return [], ()
-    seen = asked(case, subject, arbiter)
-    possible = [h for h in hypotheses(case.architecture) if h.spoils & wrong and not right & h.spoils]
-    possible = [h for h in possible if h.link is None or _is_spoilt_at(h.link, seen)]
+        return Narrowed()
+    seen, every = asked(case, subject, arbiter), list(hypotheses(case.architecture))
+    told = {link: None if link is None else _is_spoilt_at(link, seen) for link in {h.link for h in every}}
+    # A right gradient clears what it is made of, unless just this error is seen to cancel in it: a sum over the
+    # samples is blind to their order.
+    possible = [
+        h
+        for h in every
+        if h.spoils & wrong and (told[h.link] is True or (told[h.link] is None and not right & h.spoils))
+    ]
+    cleared = [h for h in every if h.spoils & right and h not in possible and h.fault.factor is not Factor.SUM]
     fitting = [h for h in possible if wrong <= h.spoils]
     within = _of_one_node(possible, wrong, case.architecture)
+    kept = tuple((h.node, h.fault) for h in cleared)
     if not fitting:
-        return [(h.node, h.fault) for h in within[:1]], tuple(h.fault for h in within[1:])
+        return Narrowed(
+            tuple((h.node, h.fault) for h in within[:1]), tuple(h.fault for h in within[1:]), kept if within else ()
+        )
     slopes = [h for h in fitting if h.fault.factor is Factor.SLOPE]
     if len(fitting) > 1 and slopes:
-        told = {h: _depends_on_z_alone(h, case, subject, arbiter) for h in slopes}
-        held, unknown = [h for h in slopes if told[h]], [h for h in slopes if told[h] is None]
+        alone = {h: _depends_on_z_alone(h, case, subject, arbiter) for h in slopes}
+        held, unknown = [h for h in slopes if alone[h]], [h for h in slopes if alone[h] is None]
         rest = [h for h in fitting if h not in slopes]
         fitting = [*held, *unknown] if held else [*unknown, *rest]
     # What is remembered from step to step leads to all gradients of the node at once, as a wrong ∂C/∂a does.
     if within and case.architecture.nodes[within[0].node or 0].op in RECURRENT:
         fitting += [h for h in within[:1] if h not in fitting]
-    return [(h.node, h.fault) for h in fitting], ()
+    return Narrowed(tuple((h.node, h.fault) for h in fitting), (), kept)
 
 
 def _parted(judgement: Judgement) -> tuple[set[str], set[str]]:
@@ -93,12 +113,6 @@ def _of_one_node(possible: Sequence[Hypothesis], wrong: set[str], architecture: 
         if len(own) > 1 and wrong <= frozenset().union(*(h.spoils for h in own)):
             return own
     return []
-
-
-def cleared(architecture: Architecture, judgement: Judgement) -> list[Hypothesis]:
-    """The factors that are right: if one were wrong, so would be a gradient that is right."""
-    _, right = _parted(judgement)
-    return [h for h in hypotheses(architecture) if h.spoils & right and h.fault.factor is not Factor.SUM]
 
 
 def hypotheses(architecture: Architecture) -> Iterator[Hypothesis]:
@@ -126,15 +140,16 @@ def above(architecture: Architecture, link: int) -> frozenset[str]:
     return frozenset(node.params.values()).union(*(above(architecture, used) for used in node.inputs))
 
 
-def _is_spoilt_at(link: int, seen: Seen) -> bool:
+def _is_spoilt_at(link: int, seen: Seen) -> bool | None:
     """Whether some wrong ∂C/∂(this link), and sound rules above it, give what the gradients are off by.
 
-    Of a link of as many numbers as there are gradients above it that is so of every error, and nothing is refuted.
+    Of a link of as many numbers as there are gradients above it that is so of every error: None, nothing is told.
     """
     case = seen.case
     size = int(np.prod(case.architecture.shape_of(link)))
     if link < 0 or size > LARGEST_LINK:
-        return True
+        return None
+    told = None
     names = [name for name in seen.tensors if name in above(case.architecture, link)]
     for point in range(case.n_points):
         jacobian = _jacobian(case.take([point] * size), link)
@@ -144,10 +159,11 @@ def _is_spoilt_at(link: int, seen: Seen) -> bool:
         rows = np.concatenate([jacobian[t.name].astype(np.float64)[:, decided] for t, decided in tensors], axis=1)
         if not np.isfinite(off).all() or not np.isfinite(rows).all():
             continue
-        left = off - np.linalg.lstsq(rows.T, off, rcond=None)[0] @ rows
-        if np.linalg.norm(left) > SAME * np.linalg.norm(off) + np.linalg.norm(room):
+        found, _, rank, _ = np.linalg.lstsq(rows.T, off, rcond=None)
+        if np.linalg.norm(off - found @ rows) > SAME * np.linalg.norm(off) + np.linalg.norm(room):
             return False
-    return True
+        told = True if rank < len(off) and np.linalg.norm(off) > np.linalg.norm(room) else told
+    return told
 
 
 def _jacobian(case: Case, link: int) -> Gradients:

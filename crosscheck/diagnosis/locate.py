@@ -105,12 +105,12 @@ def _located(
         return Located(first.node, first.fault, how, tuple(steps))
     if any(step.state == "right" for step in steps):
         return None
-    found, with_it = between.narrowed(case, judgement, subject, arbiter)
-    if not found:
+    told = between.narrowed(case, judgement, subject, arbiter)
+    if not told.found:
         return None
-    (node, fault), *others = found
-    right = (Step(h.node, h.fault, "right") for h in between.cleared(case.architecture, judgement))
-    return Located(node, fault, "which gradients are wrong", tuple(right), tuple(others), with_it)
+    (node, fault), *others = told.found
+    right = (Step(at, cleared, "right") for at, cleared in told.cleared)
+    return Located(node, fault, "which gradients are wrong", tuple(right), tuple(others), told.with_it)
 
 
 def _failing(judgement: Judgement, points: int) -> list[int]:

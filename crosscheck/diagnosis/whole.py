@@ -81,7 +81,7 @@ def _norm(arrays: Sequence[Floats]) -> float:
 
 def clipped(seen: Sequence[Seen]) -> str | None:
     """All that is wrong is larger in truth and given as one size with the right sign; nothing else is larger."""
-    tensors = [t for s in seen for t in s.tensors.values()]
+    tensors = [t for s in seen for t in s.tensors.values() if t.wrong.any()]
     claimed, true = (
         np.concatenate([np.zeros(0), *(v[t.wrong] for t, v in pairs)])
         for pairs in ([(t, t.claimed) for t in tensors], [(t, t.true) for t in tensors])

@@ -192,6 +192,24 @@ def test_a_slope_that_ignores_what_comes_from_above_is_not_put_down_to_the_layer
     assert (1, Fault("tanh", Factor.SLOPE)) in [(found.node, found.fault), *found.others]
 
 
+def test_a_right_gradient_clears_nothing_that_cancels_in_it() -> None:
+    """∂C/∂a in another order of the samples: the sum over them, the bias's gradient, is the same."""
+
+    def backprop(_architecture: Architecture, point: Point) -> object:
+        x, y = point.inputs["x"], point.targets
+        w1, b1, w2, b2 = (point.params[k] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
+        h = np.tanh(x @ w1.T + b1)
+        e = h @ w2.T + b2 - y
+        d = np.roll(2 * e, 1, axis=0)
+        dz = d @ w2 * (1 - h * h)
+        return np.sum(e**2), {"2.weight": d.T @ h, "2.bias": d.sum(0), "0.weight": dz.T @ x, "0.bias": dz.sum(0)}
+
+    found = located(case_of("x[3,4] -> dense(3) -> tanh -> dense(2) -> sse", seed=5), PythonCallable(backprop), None)
+    assert found is not None
+    assert (found.node, found.fault) == (LOSS, Fault("sse", Factor.LOSS))
+    assert (LOSS, Factor.LOSS) not in {(step.node, step.fault.factor) for step in found.steps}
+
+
 def test_no_single_factor_is_blamed_for_what_none_can_have_done() -> None:
     """All gradients are wrong, as after a wrong ∂C/∂a, but each by itself: no ∂C/∂a gives them."""
 

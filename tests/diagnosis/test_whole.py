@@ -74,5 +74,7 @@ def test_what_is_clipped_by_the_norm_has_one_norm() -> None:
 
 def test_what_is_clipped_by_value_is_called_that() -> None:
     assert whole.clipped(seen(by_value)) == "clipped: whatever is larger than 0.25 is given as that"
+    one = seen(lambda _c, g: changed(g, "2.weight", lambda d: np.clip(d, -0.25, 0.25)))
+    assert whole.clipped(one) == "clipped: whatever is larger than 0.25 is given as that", "the others are not"
     assert whole.clipped(seen(by_norm)) is None
     assert whole.clipped(seen(lambda _c, g: changed(g, "2.weight", np.sign))) is None
