@@ -98,11 +98,12 @@ def diagnose(
     if everywhere is not None:
         return Diagnosis(likely=(everywhere,))
     seen = [asked(case, subject, arbiter)]
-    seen += [asked(other, subject, arbiter) for other in others if not arbiter.gaps(other.architecture)]
     fault = located.fault if located is not None else None
     if located is not None and located.fault.op is not None and ops is not None and located.node is not None:
         operation = case.architecture.nodes[located.node] if located.node >= 0 else case.architecture.loss
         seen += variations(operation.op, operation.attributes, ops, case.dtype, subject, arbiter)
+    if len(seen) == 1:  # other cases may hold other bugs: networks of the one operation hold its own alone
+        seen += [asked(other, subject, arbiter) for other in others if not arbiter.gaps(other.architecture)]
     places = _places(located, one_network=ops is None)
     known = recognise.recognise(seen, places, mutants.mutants())
     located = _told_apart(located, known.faults)

@@ -25,6 +25,8 @@ BY_CHANCE = 4.0
 MANY = 30
 # One wrong number has every pattern.
 SEVERAL = 2
+# So many different factors are told.
+SHOWN = 3
 
 Pattern = Callable[[Sequence[Seen]], str | None]
 
@@ -140,8 +142,9 @@ def _factor_of_its_own(seen: Sequence[Seen]) -> str | None:
     factors = _factor_of_each(seen)
     if factors is None:
         return None
-    each = ", ".join(dict.fromkeys(f"{factor:.{ratio.DIGITS}g}" for factor in factors[:3]))
-    return f"in every case one factor for all that is wrong, but another in each: {each}"
+    distinct = list(dict.fromkeys(f"{factor:.{ratio.DIGITS}g}" for factor in factors))
+    more = ", …" if len(distinct) > SHOWN else ""
+    return f"in every case one factor for all that is wrong, but not the same one: {', '.join(distinct[:SHOWN])}{more}"
 
 
 def _factor_of_each(seen: Sequence[Seen]) -> list[float] | None:

@@ -47,8 +47,10 @@ def scaled(seen: Sequence[Seen]) -> str | None:
         for point in np.flatnonzero(s.wrong_points):
             parts = [(t.claimed[point], t.true[point], t.bound[point]) for t in _decided(s, int(point))]
             factor = ratio.common(parts)
-            if factor is None or sum(int((np.abs(p[1]) > p[2]).sum()) for p in parts) < SEVERAL:
+            if factor is None:
                 return None
+            if sum(int((np.abs(p[1]) > p[2]).sum()) for p in parts) < SEVERAL:
+                continue  # of one number everything is a multiple
             factors.append(factor)
             norms.append(_norms(s, int(point)))
         differ |= len(factors) > before and ratio.differ(factors[before:])
@@ -56,7 +58,7 @@ def scaled(seen: Sequence[Seen]) -> str | None:
         return None
     said = f"at every point one factor for all gradients, from {min(factors):.3g} to {max(factors):.3g}"
     for norm in zip(*norms, strict=True):
-        if not ratio.differ(norm):
+        if norm[0] > 0 and not ratio.differ(norm):  # 0 where nothing of the kind is there
             return f"{said}: clipped, their norm is {in_words(ratio.short(norm[0]))} wherever they are wrong"
     return said
 

@@ -120,7 +120,7 @@ def test_a_factor_that_no_quantity_explains_is_told_and_not_ruled_out() -> None:
         return all_of(lambda g: g * (0.3 if case.architecture.inputs[0].shape[0] == 2 else 0.7))(case, found)
 
     known = recognise.recognise(answers(spoil), (), NOBODY)
-    assert known.likely[0].text == "in every case one factor for all that is wrong, but another in each: 0.3, 0.7"
+    assert known.likely[0].text == "in every case one factor for all that is wrong, but not the same one: 0.3, 0.7"
     assert Symptom.FACTOR not in known.ruled_out
 
 

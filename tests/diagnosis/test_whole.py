@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from builders import Wrong, case_of, changed
@@ -15,9 +15,9 @@ from crosscheck.spec import Case, Gradients
 SQUARE = "x[2,3] -> dense(3) -> tanh -> dense(3) -> sse"
 
 
-def seen(spoil: Callable[[Case, Gradients], Gradients]) -> list[Seen]:
+def seen(spoil: Callable[[Case, Gradients], Gradients], texts: Sequence[str] = (SQUARE, SQUARE)) -> list[Seen]:
     with np.errstate(all="ignore"):
-        return [asked(case_of(SQUARE, seed=k), Wrong(spoil), Ball()) for k in range(2)]
+        return [asked(case_of(text, seed=k), Wrong(spoil), Ball()) for k, text in enumerate(texts)]
 
 
 def swapped(_case: Case, found: Gradients) -> Gradients:
@@ -65,6 +65,11 @@ def test_what_is_clipped_by_the_norm_has_one_norm() -> None:
     said = whole.scaled(seen(by_norm))
     assert said is not None
     assert said.endswith(": clipped, their norm is 0.5 wherever they are wrong")
+    of_inputs_alone = whole.scaled(seen(by_norm, ("x[1,1] -> sse", "x[3,3] -> sse")))
+    assert of_inputs_alone is not None, (
+        "the one number of the smaller network has nothing to say, and no parameter a norm"
+    )
+    assert of_inputs_alone.endswith(": clipped, their norm is 0.5 wherever they are wrong")
     assert whole.scaled(seen(by_point)) == "at every point one factor for all gradients, from 2 to 4"
     for other in (swapped, by_value):
         assert whole.scaled(seen(other)) is None
