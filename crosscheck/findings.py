@@ -33,6 +33,8 @@ MOST_FINDINGS = 10
 CASES_FOR_REGION = 8
 # Beside the smallest case so many that fail are looked at for a diagnosis.
 CASES_FOR_DIAGNOSIS = 3
+# And of one network, which has no variations, so many that do not: when it is wrong is seen beside when it is not.
+CASES_THAT_PASS = 2
 # Carry no bug of their own to speak of: a minimum needs them to connect the rest.
 PLUMBING = ("dense", "identity")
 # Failures with other operations than the first, of which it is asked whether they have the same cause.
@@ -194,6 +196,10 @@ def _diagnosed(
     if arbiter.gaps(cause.smallest.architecture):
         return None
     others = [drawn(source, f.index) for f in same[:CASES_FOR_DIAGNOSIS]]
+    if source.ops is None:
+        met = {f.index for f in same}
+        spared = [index for index in range(max(met) + CASES_THAT_PASS) if index not in met]
+        others += [drawn(source, index) for index in spared[:CASES_THAT_PASS]]
     return diagnose(cause.smallest, judgement, others, subject, arbiter, source.ops)
 
 
@@ -201,6 +207,8 @@ def _joined(said: tuple[str, ...], found: Diagnosis | None) -> tuple[str, ...]:
     """One diagnosis of both: where all failing cases have a factor in common, it stands for what some of them show."""
     if found is None:
         return said
+    if {Symptom.MISSING, Symptom.NEGATED} & set(found.symptoms[:1]):  # 0 or -1 times the true one, in a better word
+        said = tuple(text for text in said if not text.startswith(ratio.SENTENCES))
     if any(text.startswith(ratio.SENTENCES) for text in said):
         found = found.without(Symptom.FACTOR)
     known = tuple(found.lines())
@@ -302,7 +310,7 @@ def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
     if len(with_ratio) < len(failures):
         return  # of a single number everything is a multiple: it is a factor where it is one in every case
     shared = frozenset.intersection(*(f.equals for f in with_ratio))
-    differ = len({f.ratio for f in with_ratio}) > 1
+    differ = ratio.differ(f.ratio for f in with_ratio if f.ratio is not None)
     said = ratio.sentence(ratio.constant_ratio(judgement), shared, len(with_ratio), differ)
     if said:
         yield said

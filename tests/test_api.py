@@ -14,7 +14,7 @@ from builders import Wrong, as_callable, changed
 from meta.planted import slope
 
 import crosscheck
-from crosscheck.spec import Architecture, Case, Gradients, parse
+from crosscheck.spec import Architecture, Case, Gradients, Point, parse
 from crosscheck.spec.errors import SpecError, UsageError
 from crosscheck.subjects.builtin import Builtin
 
@@ -284,3 +284,17 @@ def test_the_last_tensor_is_held_to_the_same_bound() -> None:
     nudged = spoilt(lambda c, g: changed(g, "x", lambda d: d * (1 + 1e-9)))
     with pytest.raises(crosscheck.GradientMismatch, match=r"gradient of x \(input\): DISAGREES"):
         crosscheck.check(nudged, SMALL, oracles=["torch", "differences"], max_examples=3, points=2)
+
+
+def test_of_one_network_it_is_told_when_it_is_wrong() -> None:
+    def of_the_last_sample(_architecture: Architecture, point: Point) -> object:
+        x, w, b = point.inputs["x"], point.params["0.weight"], point.params["0.bias"]
+        d = 2 * (x @ w.T + b - point.targets)
+        return np.sum((d / 2) ** 2), {"0.weight": np.outer(d[-1], x[-1]), "0.bias": d.sum(0)}
+
+    with pytest.raises(crosscheck.GradientMismatch) as caught:
+        crosscheck.check(
+            of_the_last_sample, architecture="x[*,2] -> dense(2) -> sse", max_examples=8, points=4, oracles=("ball",)
+        )
+    assert caught.value.finding is not None
+    assert "only at a batch above 1" in caught.value.finding.diagnosis

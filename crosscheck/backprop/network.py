@@ -30,7 +30,7 @@ from crosscheck.backprop import (
     vectors,
 )
 from crosscheck.backprop.rows import Activation, Array, Keeping, Kept, Layer, Loss, Row, Rows, Site
-from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.case import Case
 from crosscheck.spec.dtypes import is_floating
 from crosscheck.spec.losses import COMMON
@@ -179,9 +179,18 @@ def site_of(architecture: Architecture, index: int) -> Site:
     return Site(node.attributes, architecture.shapes_of(node.inputs), architecture.node_shapes[index])
 
 
+def of_one(op: str, index: int) -> str:
+    """The key of a rule that stands for node `index` alone, whatever the other nodes of its op go by."""
+    return f"{op}@{index}"
+
+
+def _row_of(rows: Rows, node: Node, index: int) -> Row:
+    return rows.get(of_one(node.op, index)) or rows[node.op]
+
+
 def _apply(rows: Rows, index: int, tape: Tape) -> tuple[Array, Kept | None]:
     node = tape.architecture.nodes[index]
-    row, given = rows[node.op], tape.given(index)
+    row, given = _row_of(rows, node, index), tape.given(index)
     if isinstance(row, Activation):
         return row.f(given[0], **node.attributes), None
     params = {role: tape.params[key] for role, key in node.params.items()}
@@ -192,7 +201,7 @@ def _apply(rows: Rows, index: int, tape: Tape) -> tuple[Array, Kept | None]:
 
 def _pull_back(rows: Rows, index: int, tape: Tape, d_out: Array) -> tuple[tuple[Array | None, ...], dict[str, Array]]:
     node = tape.architecture.nodes[index]
-    row, given = rows[node.op], tape.given(index)
+    row, given = _row_of(rows, node, index), tape.given(index)
     if isinstance(row, Activation):
         return (row.dz(given[0], tape.outputs[index], d_out, **node.attributes),), {}
     params = {role: tape.params[key] for role, key in node.params.items()}

@@ -6,6 +6,7 @@ Found by asking for variations of the case; a property is told only where both k
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def _of_the_elements(seen: Sequence[Seen], op: str) -> str | None:
     wrong, right = _elements(seen, op)
     if not len(wrong) or len(right) < RIGHT:
         return None
-    for words, holds in _stretches(wrong):
+    for words, holds in _stretches(wrong, right):
         if holds(wrong).all() and not holds(right).any():
             return f"only where {words}"
     return None
@@ -75,8 +76,14 @@ def _elements(seen: Sequence[Seen], op: str) -> tuple[Array, Array]:
     return np.concatenate(wrong), np.concatenate(right)
 
 
-def _stretches(wrong: Array) -> list[tuple[str, Callable[[Array], Bools]]]:
-    low, high = float(wrong.min()), float(wrong.max())
+def _stretches(wrong: Array, right: Array) -> list[tuple[str, Callable[[Array], Bools]]]:
+    """Stretches of the line that hold all that is wrong; beside an end that is no round number, where it is right."""
+    low, high, near, far = (float(f) for f in (wrong.min(), wrong.max(), np.abs(wrong).min(), np.abs(wrong).max()))
+    below, above = _end(right[right < low], np.max), _end(right[right > high], np.min)
+    nearer, farther = (
+        _end(np.abs(right[np.abs(right) < near]), np.max),
+        _end(np.abs(right[np.abs(right) > far]), np.min),
+    )
     return [
         ("z = 0", lambda z: z == 0),
         ("z < 0", lambda z: z < 0),
@@ -84,7 +91,13 @@ def _stretches(wrong: Array) -> list[tuple[str, Callable[[Array], Bools]]]:
         ("z ≤ 0", lambda z: z <= 0),
         ("z ≥ 0", lambda z: z >= 0),
         ("z ≠ 0", lambda z: z != 0),
-        (f"z ≥ {low:.4g}", lambda z: z >= low),
-        (f"z ≤ {high:.4g}", lambda z: z <= high),
-        (f"z from {low:.4g} to {high:.4g}", lambda z: (z >= low) & (z <= high)),
+        (f"z ≥ {low:.4g} (right up to {below})", lambda z: z >= low),
+        (f"z ≤ {high:.4g} (right from {above} on)", lambda z: z <= high),
+        (f"z from {low:.4g} to {high:.4g} (right at {below} and at {above})", lambda z: (z >= low) & (z <= high)),
+        (f"abs(z) ≥ {near:.4g} (right up to {nearer})", lambda z: np.abs(z) >= near),
+        (f"abs(z) ≤ {far:.4g} (right from {farther} on)", lambda z: np.abs(z) <= far),
     ]
+
+
+def _end(values: Array, of: Callable[[Array], Any]) -> str:
+    return f"{float(of(values)):.4g}" if len(values) else "nowhere"

@@ -60,7 +60,8 @@ def _owner(architecture: Architecture, tensor: str) -> Culprit:
     for i, node in enumerate(architecture.nodes):
         if tensor in node.params.values():
             return Culprit(tensor, i, node.op)
-    return Culprit(tensor, None, "input" if tensor in architecture.float_inputs else None)
+    # A key that the network does not have is no tensor of it, whatever it is called: "loss", say.
+    return Culprit(tensor, None, "input") if tensor in architecture.float_inputs else Culprit(None, None, None)
 
 
 def _wrong(tensor: TensorJudgement) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -45,7 +45,12 @@ class Diagnosis:
     def without(self, symptom: Symptom) -> Diagnosis:
         """The same without what it says of this symptom, which somebody else can say better."""
         kept = [(s, text) for s, text in zip(self.symptoms, self.likely, strict=False) if s is not symptom]
-        return replace(self, symptoms=tuple(s for s, _ in kept), likely=tuple(text for _, text in kept))
+        return replace(
+            self,
+            symptoms=tuple(s for s, _ in kept),
+            likely=tuple(text for _, text in kept) or self.likely[len(self.symptoms) :],
+            ruled_out=tuple(s for s in self.ruled_out if s is not symptom),
+        )
 
     def lines(self) -> Iterator[str]:
         """The diagnosis as the record holds it."""
@@ -93,16 +98,19 @@ def diagnose(
     if everywhere is not None:
         return Diagnosis(likely=(everywhere,))
     seen = [asked(case, subject, arbiter)]
-    seen += [asked(other, subject, arbiter) for other in others if not arbiter.gaps(other.architecture)]
     fault = located.fault if located is not None else None
     if located is not None and located.fault.op is not None and ops is not None and located.node is not None:
         operation = case.architecture.nodes[located.node] if located.node >= 0 else case.architecture.loss
         seen += variations(operation.op, operation.attributes, ops, case.dtype, subject, arbiter)
-    known = recognise.recognise(seen, fault, mutants.mutants())
+    if len(seen) == 1:  # other cases may hold other bugs: networks of the one operation hold its own alone
+        seen += [asked(other, subject, arbiter) for other in others if not arbiter.gaps(other.architecture)]
+    places = _places(located, one_network=ops is None)
+    known = recognise.recognise(seen, places, mutants.mutants())
+    located = _told_apart(located, known.faults)
     likely = [named.text for named in known.likely]
     return Diagnosis(
         located=located,
-        likely=tuple(likely) or (recognise.at_random(seen) or _nothing(known.tried, fault),),
+        likely=tuple(likely) or (recognise.at_random(seen) or _nothing(known.tried, places),),
         symptoms=tuple(named.symptom for named in known.likely),
         bugs=known.bugs,
         ruled_out=known.ruled_out,
@@ -113,8 +121,29 @@ def diagnose(
     )
 
 
-def _nothing(tried: int, fault: Fault | None) -> str:
-    where = f" of {fault.op} {fault.factor.value}" if fault is not None and fault.op is not None else ""
+def _places(located: Located | None, *, one_network: bool) -> list[tuple[int | None, Fault]]:
+    """The factors that may be the wrong one; with their nodes where code may be wrong in one node of an op alone."""
+    if located is None:
+        return []
+    found = [(located.node, located.fault), *((located.node, f) for f in located.with_it), *located.others]
+    return [(node if one_network else None, fault) for node, fault in found]
+
+
+def _told_apart(located: Located | None, faults: Collection[Fault]) -> Located | None:
+    """Where several factors may be the wrong one, and the known bugs that fit are all of one: that one."""
+    if located is None or not located.others:
+        return located
+    candidates = ((located.node, located.fault), *located.others)
+    fits = [(node, own) for node, own in candidates if any(fault.covers(own) for fault in faults)]
+    if len(fits) != 1:
+        return located
+    ((node, own),) = fits
+    return replace(located, node=node, fault=own, others=())
+
+
+def _nothing(tried: int, places: Sequence[tuple[int | None, Fault]]) -> str:
+    met = dict.fromkeys(f"{fault.op} {fault.factor.value}" for _, fault in places if fault.op is not None)
+    where = f" of {' or '.join(met)}" if met else ""
     return f"unknown: neither a pattern nor one of {tried} known bugs{where} gives these gradients"
 
 
@@ -143,9 +172,19 @@ def _terms(architecture: Architecture, located: Located | None) -> Iterator[Term
             yield symbol(architecture, step), "right" if step.state == "right" else "unknown", ""
     if not met:
         step = Step(located.node, located.fault, "wrong")
-        others = "; or " + ", or ".join(symbol(architecture, Step(n, f, "wrong")) for n, f in located.others)
-        yield symbol(architecture, step), "first wrong", others[2:] if located.others else ""
+        yield (
+            symbol(architecture, step),
+            "one of these" if located.others else "first wrong",
+            _beside(architecture, located),
+        )
     yield from _behind(architecture, located)
+
+
+def _beside(architecture: Architecture, located: Located) -> str:
+    """What may be wrong in its place, or is wrong with it."""
+    others = [symbol(architecture, Step(n, f, "wrong")) for n, f in located.others]
+    with_it = [symbol(architecture, Step(located.node, f, "wrong")) for f in located.with_it]
+    return ", ".join([f"and {text}" for text in with_it] + [f"or {text}" for text in others])
 
 
 def _is_on_the_way(step: Step, located: Located) -> bool:
@@ -200,6 +239,9 @@ def symbol(architecture: Architecture, step: Step) -> str:
         text = f"∂z/∂{letter}"
     else:
         text = fault.factor.value
+        if step.node is not None and 0 <= step.node < len(architecture.nodes):
+            inputs = architecture.nodes[step.node].inputs
+            text += f" for input {fault.part}" if len(inputs) > 1 and fault.part else ""
     if step.node is None or step.node == LOSS or len(architecture.nodes) < 3:
         return text
     place = architecture.nodes[step.node].op if 0 <= step.node < len(architecture.nodes) else "input"

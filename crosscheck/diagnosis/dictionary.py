@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from crosscheck.backprop.network import of_one
 from crosscheck.diagnosis.seen import Seen, Tensor
 from crosscheck.mutants.mutant import Mutant
 from crosscheck.spec.fault import Fault
@@ -25,14 +26,39 @@ class Looked:
     tried: tuple[Mutant, ...]
 
 
-def look_up(known: Iterable[Mutant], seen: Sequence[Seen], where: Fault | None) -> Looked:
-    """The known bugs of this place that explain every answer, right ones included.
+# A factor, and the node that it was found wrong at; None: wherever its op stands.
+Place = tuple[int | None, Fault]
 
-    Without a place all bugs of the operations that were seen are tried.
+
+def look_up(known: Iterable[Mutant], seen: Sequence[Seen], places: Sequence[Place]) -> Looked:
+    """The known bugs of these places that explain every answer, right ones included.
+
+    At a place with a node they are looked for in that node alone too, where others have the same op: code that is
+    written out layer by layer has its bug in one of them. Without a place all bugs of the operations that were seen
+    are tried.
     """
-    tried = tuple(mutant for mutant in known if mutant.remembers is None and _stands_at(mutant, seen, where))
+    tried = [
+        bug
+        for mutant in known
+        if mutant.remembers is None and any(_stands_at(mutant, seen, fault) for _, fault in places or ((None, None),))
+        for bug in (mutant, *_in_one_node(mutant, seen, places))
+    ]
     fitting = [mutant for mutant in tried if explains(mutant, seen)]
-    return Looked(tuple(sorted(fitting, key=lambda mutant: mutant.source == "systematic")), tried)
+    return Looked(tuple(sorted(fitting, key=lambda mutant: mutant.source == "systematic")), tuple(tried))
+
+
+def _in_one_node(mutant: Mutant, seen: Sequence[Seen], places: Sequence[Place]) -> Iterator[Mutant]:
+    for node, fault in places:
+        row = mutant.rows.get(fault.op or "")
+        if node is None or node < 0 or row is None or len(mutant.rows) > 1 or not _stands_at(mutant, seen, fault):
+            continue
+        if any(sum(n.op == fault.op for n in s.case.architecture.nodes) > 1 for s in seen):
+            yield replace(mutant, rows={of_one(str(fault.op), node): row})
+
+
+def is_everywhere(mutant: Mutant, seen: Sequence[Seen]) -> bool:
+    """Whether no answer that was seen has an op of this bug twice: then to try it is to try it at every place."""
+    return all([n.op for n in s.case.architecture.nodes].count(op) < 2 for s in seen for op in mutant.ops)
 
 
 def _stands_at(mutant: Mutant, seen: Sequence[Seen], where: Fault | None) -> bool:

@@ -53,13 +53,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Located:
-    """The first wrong factor; `others` could not be told from it. `steps` are all that were looked at, loss first."""
+    """The first wrong factor; `others` could not be told from it. `steps` are all that were looked at, loss first.
+
+    `with_it` are further factors of the same node, where no single one explains what is wrong.
+    """
 
     node: int | None
     fault: Fault
     how: str
     steps: tuple[Step, ...] = ()
     others: tuple[tuple[int | None, Fault], ...] = field(default=())
+    with_it: tuple[Fault, ...] = ()
 
 
 def locate(
@@ -101,12 +105,12 @@ def _located(
         return Located(first.node, first.fault, how, tuple(steps))
     if any(step.state == "right" for step in steps):
         return None
-    found = between.narrowed(case, judgement, subject, arbiter)
-    if not found:
+    told = between.narrowed(case, judgement, subject, arbiter)
+    if not told.found:
         return None
-    (node, fault), *others = found
-    right = (Step(h.node, h.fault, "right") for h in between.cleared(case.architecture, judgement))
-    return Located(node, fault, "which gradients are wrong", tuple(right), tuple(others))
+    (node, fault), *others = told.found
+    right = (Step(at, cleared, "right") for at, cleared in told.cleared)
+    return Located(node, fault, "which gradients are wrong", tuple(right), tuple(others), told.with_it)
 
 
 def _failing(judgement: Judgement, points: int) -> list[int]:

@@ -13,6 +13,11 @@ from crosscheck.judge.verdict import Judgement
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.result import Floats
 
+# What people multiply by has few digits: 0.01, 0.9, 1e-3.
+DIGITS = 6
+# Measured factors that differ by less, relatively, are one: each is known as well as the gradients are.
+SAME = 1e-9
+
 # Named before plain numbers: what is a property of the case explains more than a 2 that happens to equal it.
 Quantities = dict[str, float]
 
@@ -37,9 +42,15 @@ def quantities(architecture: Architecture) -> Quantities:
 
 
 def simple(ratio: float) -> float:
-    """The simple fraction that a measured ratio is, to six digits; itself where there is none. Never 1."""
+    """The simple fraction that a measured ratio is, to six digits; the short number where there is none. Never 1."""
     near = float(Fraction(ratio).limit_denominator(LARGEST_DENOMINATOR))
-    return near if near != 1.0 and abs(near - ratio) <= 1e-6 * abs(ratio) else ratio
+    return near if near != 1.0 and abs(near - ratio) <= 1e-6 * abs(ratio) else short(ratio)
+
+
+def short(ratio: float) -> float:
+    """The number of few digits that is as near as a measurement comes; itself where there is none. Never 1."""
+    near = float(f"{ratio:.{DIGITS}g}")
+    return near if near != 1.0 and abs(near - ratio) <= SAME * abs(ratio) else ratio
 
 
 def constant_ratio(judgement: Judgement) -> float | None:
@@ -70,7 +81,7 @@ def common(compared: Sequence[tuple[Floats, Floats, Floats]]) -> float | None:
     if not clear.any() or not np.isfinite(s).all():
         return None
     measured = float(np.median(s[clear] / r[clear]))
-    for c in (simple(measured), measured):
+    for c in (simple(measured), short(measured), measured):
         if (np.abs(s - c * r) <= max(abs(c), 1.0) * bound).all():
             return c
     return None
@@ -79,7 +90,13 @@ def common(compared: Sequence[tuple[Floats, Floats, Floats]]) -> float | None:
 def named(ratio: float, architecture: Architecture) -> frozenset[str]:
     """The quantities of this network that equal the ratio, to the last few digits."""
     found = quantities(architecture)
-    return frozenset(name for name, value in found.items() if abs(value - ratio) <= 1e-9 * abs(ratio))
+    return frozenset(name for name, value in found.items() if abs(value - ratio) <= SAME * abs(ratio))
+
+
+def differ(ratios: Iterable[float]) -> bool:
+    """Whether these measured factors are not all one."""
+    first, *rest = ratios
+    return any(abs(ratio - first) > SAME * abs(first) for ratio in rest)
 
 
 # How a sentence about a factor begins.
@@ -87,14 +104,17 @@ SENTENCES = ("the gradient is the true one times", "constant ratio")
 
 
 def sentence(ratio: float | None, shared: Iterable[str], cases: int, ratios_differ: bool) -> str | None:
-    """The diagnosis in words; `shared` are the quantities that equal the ratio in all of the cases."""
+    """The diagnosis in words; `shared` are the quantities that equal the ratio in all of the cases.
+
+    A ratio that is the same in all of them may equal a quantity by chance: only one that changes with it is it.
+    """
     names = sorted(shared, key=lambda n: ("1 /" in n, "elements" in n, "scale" in n, n))
-    if names:
-        where = f"in all {cases} cases" if cases > 1 else "here"
+    if names and ratios_differ:
         shown = f" ({in_words(ratio)} in the smallest)" if ratio is not None else ""
-        return f"the gradient is the true one times {names[0]}{shown}, {where}"
+        return f"the gradient is the true one times {names[0]}{shown}, in all {cases} cases"
     if ratio is not None and not ratios_differ:
-        return f"constant ratio: the gradient is {in_words(ratio)} × the true one"
+        equal = f", which here is also {names[0]}" if names else ""
+        return f"constant ratio: the gradient is {in_words(ratio)} × the true one{equal}"
     return None
 
 

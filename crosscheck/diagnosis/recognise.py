@@ -6,12 +6,13 @@ what was tried and does not fit is told as ruled out; where nothing fits, that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from crosscheck.diagnosis import dictionary, ratio
+from crosscheck.diagnosis import dictionary, ratio, whole
+from crosscheck.diagnosis.dictionary import Place
 from crosscheck.diagnosis.seen import Seen, Tensor
 from crosscheck.judge.forward import in_words
 from crosscheck.mutants.mutant import Mutant
@@ -22,6 +23,12 @@ from crosscheck.spec.result import Floats
 BY_CHANCE = 4.0
 # Fewer numbers say nothing about whether two gradients have anything in common.
 MANY = 30
+# One wrong number has every pattern.
+SEVERAL = 2
+# So many different factors are told.
+SHOWN = 3
+
+Pattern = Callable[[Sequence[Seen]], str | None]
 
 
 @dataclass(frozen=True)
@@ -35,30 +42,53 @@ class Named:
 
 @dataclass(frozen=True)
 class Recognised:
-    """What fits, the likeliest first, and what was ruled out."""
+    """What fits, the likeliest first, and what was ruled out. `faults` are those of the known bugs that fit."""
 
     likely: tuple[Named, ...] = ()
     ruled_out: tuple[Symptom, ...] = ()
     tried: int = 0
     bugs: tuple[str, ...] = field(default=())
+    faults: frozenset[Fault] = frozenset()
 
 
-def recognise(seen: Sequence[Seen], where: Fault | None, known: Iterable[Mutant]) -> Recognised:
-    """Name the bug behind the failing ones of these answers; `where` is the factor that was found wrong, if one was."""
+def recognise(seen: Sequence[Seen], where: Sequence[Place], known: Iterable[Mutant]) -> Recognised:
+    """Name the bug behind the failing ones of these answers; `where` are the factors that may be the wrong one."""
     failing = [s for s in seen if s.failed]
     if not failing:
         return Recognised()
     looked = dictionary.look_up(known, seen, where)
     happened = [m for m in looked.fitting if m.source != "systematic"]
     systematic = [m for m in looked.fitting if m.source == "systematic"]
-    patterns = [(symptom, pattern(failing)) for symptom, pattern in PATTERNS]
-    measured = [Named(symptom, text) for symptom, text in patterns if text]
-    likely = [*_of_bugs(happened), *measured, *_of_bugs(systematic)]
-    fits = {named.symptom for named in likely}
-    tried = {m.symptom for m in looked.tried} | {symptom for symptom, _ in patterns}
-    ruled_out = sorted(tried - fits - {Symptom.SLIGHT, Symptom.BOUNDARY}, key=lambda s: list(Symptom).index(s))
-    bugs = tuple(m.name for m in looked.fitting)
-    return Recognised(tuple(_once(likely)), tuple(ruled_out), len(looked.tried), bugs)
+    likely = [*_of_bugs(happened), *_measured(PATTERNS, failing), *_of_bugs(systematic)]
+    # What is true of the wrong entries alone, or in every network otherwise, says less than what is true of all.
+    vaguer = _measured(VAGUER, failing)
+    ruled_out = _ruled_out(looked, where, seen, {named.symptom for named in (*likely, *vaguer)})
+    likely = likely or vaguer
+    bugs = tuple(dict.fromkeys(m.name for m in looked.fitting))
+    faults = frozenset(fault for m in looked.fitting for fault in m.faults)
+    return Recognised(tuple(_once(likely)), ruled_out, len(looked.tried), bugs, faults)
+
+
+def _ruled_out(
+    looked: dictionary.Looked,
+    where: Sequence[Place],
+    seen: Sequence[Seen],
+    fits: Collection[Symptom],
+) -> tuple[Symptom, ...]:
+    """What it is not: only what would have been seen in whatever form it came."""
+    # A bug that was planted in every node of its op says nothing about one in a single node.
+    tried = {m.symptom for m in looked.tried if where or dictionary.is_everywhere(m, seen)} & OF_ONE_FORM
+    if any(fault.op != "dense" for _, fault in where) or not where:
+        tried -= {Symptom.TRANSPOSED}
+    tried |= CONCLUSIVE
+    if Symptom.FACTOR in fits:
+        tried -= AS_A_FACTOR
+    return tuple(sorted(tried - set(fits), key=lambda s: list(Symptom).index(s)))
+
+
+def _measured(patterns: Iterable[tuple[Symptom, Pattern]], failing: Sequence[Seen]) -> list[Named]:
+    found = [(symptom, pattern(failing)) for symptom, pattern in patterns]
+    return [Named(symptom, text) for symptom, text in found if text]
 
 
 def _of_bugs(bugs: Sequence[Mutant]) -> list[Named]:
@@ -67,7 +97,8 @@ def _of_bugs(bugs: Sequence[Mutant]) -> list[Named]:
         return []
     first = bugs[0]
     source = f" (as in {first.source})" if first.source not in ("systematic", "classic") else ""
-    others = f"; or {bugs[1].what}" if len(bugs) > 1 else ""
+    second = next((m.what for m in bugs if m.what != first.what), None)
+    others = f"; or {second}" if second else ""
     return [Named(first.symptom, f"{first.what}{source}{others}", tuple(m.name for m in bugs))]
 
 
@@ -95,40 +126,75 @@ def _zero(seen: Sequence[Seen]) -> str | None:
 
 def _factor(seen: Sequence[Seen]) -> str | None:
     """One factor in every answer, or one that is a quantity of each network."""
-    factors, shared = [], []
-    for s in seen:
-        factor = _common([t for t in s.tensors.values() if t.wrong.any()])
-        if factor is None:
-            return None
-        factors.append(factor)
-        shared.append(ratio.named(factor, s.case.architecture))
+    factors = _factor_of_each(seen)
+    if factors is None:
+        return None
+    shared = (ratio.named(factor, s.case.architecture) for factor, s in zip(factors, seen, strict=True))
     names = frozenset.intersection(*shared)
-    differ = len(set(factors)) > 1
+    differ = ratio.differ(factors)
     if set(factors) & {0.0, -1.0} and not differ:
         return None
     return ratio.sentence(factors[0], names, len(seen), differ)
+
+
+def _factor_of_its_own(seen: Sequence[Seen]) -> str | None:
+    """One factor in every answer, for which nothing that is known of a network stands."""
+    factors = _factor_of_each(seen)
+    if factors is None:
+        return None
+    distinct = list(dict.fromkeys(f"{factor:.{ratio.DIGITS}g}" for factor in factors))
+    more = ", …" if len(distinct) > SHOWN else ""
+    return f"in every case one factor for all that is wrong, but not the same one: {', '.join(distinct[:SHOWN])}{more}"
+
+
+def _factor_of_each(seen: Sequence[Seen]) -> list[float] | None:
+    """The one factor of all that is wrong, answer by answer; None where one has none."""
+    factors = [_common([t for t in s.tensors.values() if t.wrong.any()]) for s in seen]
+    return None if any(factor is None for factor in factors) else [f for f in factors if f is not None]
 
 
 def _common(tensors: Sequence[Tensor]) -> float | None:
     return ratio.common([(t.claimed[t.decided], t.true[t.decided], t.bound[t.decided]) for t in tensors])
 
 
+def _factor_in_part(seen: Sequence[Seen]) -> str | None:
+    """One factor in all entries that are wrong, where others are right."""
+    wrong = _wrong(seen)
+    if sum(int(t.wrong.sum()) for t in wrong) < SEVERAL:
+        return None  # of one number everything is a multiple
+    factor = ratio.common([(t.claimed[t.wrong], t.true[t.wrong], t.bound[t.wrong]) for t in wrong])
+    if factor is None or factor in (0.0, -1.0):
+        return None
+    return f"every entry that is wrong is {in_words(factor)} × the true one"
+
+
+def _negated_in_part(seen: Sequence[Seen]) -> str | None:
+    wrong = _wrong(seen)
+    factor = ratio.common([(t.claimed[t.wrong], t.true[t.wrong], t.bound[t.wrong]) for t in wrong])
+    return "every entry that is wrong has the wrong sign, and no other fault" if factor == -1.0 else None
+
+
+def _zero_in_part(seen: Sequence[Seen]) -> str | None:
+    zero = all((t.claimed[t.wrong] == 0).all() for t in _wrong(seen))
+    return "every entry that is wrong is zero: left out there" if zero else None
+
+
 def _factor_by_layer(seen: Sequence[Seen]) -> str | None:
     """A factor of its own for each gradient, in every answer."""
-    found: dict[str, set[float]] = {}
+    found: dict[str, list[float]] = {}
     for s in seen:
         for name, t in s.tensors.items():
             if t.wrong.any():
                 factor = _common([t])
                 if factor is None or factor == 0.0:
                     return None
-                found.setdefault(name, set()).add(factor)
-    if len(found) < 2 or any(len(factors) > 1 for factors in found.values()):
+                found.setdefault(name, []).append(factor)
+    if len(found) < 2 or any(ratio.differ(factors) for factors in found.values()):
         return None
-    if len({next(iter(factors)) for factors in found.values()}) == 1:
+    if not ratio.differ([factors[0] for factors in found.values()]):
         return None
     return "a factor of its own for each gradient: " + ", ".join(
-        f"{name} × {in_words(next(iter(factors)))}" for name, factors in found.items()
+        f"{name} × {in_words(factors[0])}" for name, factors in found.items()
     )
 
 
@@ -161,7 +227,7 @@ def _penalty(seen: Sequence[Seen]) -> str | None:
         if factor is None or sum(p[0].size for p in parts) < 2:
             return None
         factors.append(factor)
-    if len(set(factors)) > 1:
+    if ratio.differ(factors):
         return None
     return f"the gradient is off by {in_words(factors[0])} × the weights: a penalty's term too much or too little"
 
@@ -221,17 +287,45 @@ def at_random(seen: Sequence[Seen]) -> str | None:
     return f"nothing in common with the true gradient: over {len(a):,} entries the correlation is {together:.2f}"
 
 
-Pattern = Callable[[Sequence[Seen]], str | None]
 # fmt: off
 PATTERNS: tuple[tuple[Symptom, Pattern], ...] = (
     (Symptom.NAN,        _not_a_number),
     (Symptom.NEGATED,    _negated),
     (Symptom.MISSING,    _zero),
+    (Symptom.SLIGHT,     _slight),
     (Symptom.FACTOR,     _factor),
+    (Symptom.STALE,      whole.of_another),
     (Symptom.TRANSPOSED, _transposed),
     (Symptom.PENALTY,    _penalty),
     (Symptom.AXIS,       _shifted),
+    (Symptom.FACTOR,     whole.scaled),
+    (Symptom.BOUNDARY,   whole.clipped),
     (Symptom.FACTOR,     _factor_by_layer),
-    (Symptom.SLIGHT,     _slight),
+)
+VAGUER: tuple[tuple[Symptom, Pattern], ...] = (
+    (Symptom.NEGATED,    _negated_in_part),
+    (Symptom.MISSING,    _zero_in_part),
+    (Symptom.FACTOR,     _factor_of_its_own),
+    (Symptom.FACTOR,     _factor_in_part),
 )
 # fmt: on
+# What a pattern that does not fit rules out.
+CONCLUSIVE = frozenset({Symptom.NEGATED, Symptom.FACTOR, Symptom.MISSING})
+# What known bugs of a place that do not fit rule out there. Of others (a term, an axis, another sample's values,
+# another function's derivative) there are more forms than the known ones. A transpose has one form in dense alone.
+OF_ONE_FORM = frozenset(
+    {
+        Symptom.TRANSPOSED,
+        Symptom.MEAN,
+        Symptom.UPSTREAM,
+        Symptom.NO_SLOPE,
+        Symptom.SLOPE_AT_OUTPUT,
+        Symptom.SLOPE_TWICE,
+        Symptom.DIAGONAL,
+        Symptom.MASK,
+        Symptom.WEIGHTS,
+        Symptom.REDUCTION,
+    }
+)
+# They may show as a factor alone.
+AS_A_FACTOR = frozenset({Symptom.FACTOR, Symptom.MEAN, Symptom.WEIGHTS, Symptom.REDUCTION})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from builders import case_of
+from builders import Wrong, case_of, changed
 
 from crosscheck import mutants
 from crosscheck.checking import Witnesses, check
@@ -15,7 +15,7 @@ from crosscheck.diagnosis.locate import Located, locate
 from crosscheck.diagnosis.walked import LOSS
 from crosscheck.mutants.mutant import Mutant
 from crosscheck.oracles.ball import Ball
-from crosscheck.spec import Architecture, Case, Point, Subject, Verdict
+from crosscheck.spec import Architecture, Case, Gradients, Point, Subject, Verdict
 from crosscheck.spec.fault import Factor, Fault, Symptom
 from crosscheck.spec.ops import OPS
 from crosscheck.subjects.builtin import Builtin
@@ -149,6 +149,109 @@ def test_a_subject_for_one_network_is_located_by_which_gradients_are_wrong(
     assert (found.node, found.fault) == (node, fault)
     cleared = {(step.node, step.fault.factor) for step in found.steps}
     assert (LOSS, Factor.LOSS) in cleared, "the gradients of the last layer are right, so the loss's derivative is"
+
+
+def test_a_way_back_through_updated_weights_is_told_from_the_slope_with_classes_for_targets_too() -> None:
+    def backprop(_architecture: Architecture, point: Point) -> object:
+        x, y = point.inputs["x"], point.targets
+        w1, b1, w2, b2 = (point.params[k] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
+        h = np.tanh(x @ w1.T + b1)
+        z = h @ w2.T + b2
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        rows, p = np.arange(len(x)), e / e.sum(axis=1, keepdims=True)
+        d = p.copy()
+        d[rows, y] -= 1
+        g2 = d.T @ h
+        dz = d @ (w2 - 0.5 * g2) * (1 - h * h)
+        loss = -np.log(p[rows, y]).sum()
+        return loss, {"2.weight": g2, "2.bias": d.sum(0), "0.weight": dz.T @ x, "0.bias": dz.sum(0)}
+
+    case = case_of("x[2,4] -> dense(3) -> tanh -> dense(3) -> softmax_cross_entropy", seed=5)
+    found = located(case, PythonCallable(backprop), None)
+    assert found is not None
+    assert (found.node, found.fault, found.others) == (2, Fault("dense", Factor.INPUT, "0"), ())
+
+
+def test_a_slope_that_ignores_what_comes_from_above_is_not_put_down_to_the_layer_above() -> None:
+    def backprop(_architecture: Architecture, point: Point) -> object:
+        x, y = point.inputs["x"], point.targets
+        w1, b1, w2, b2 = (point.params[k] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
+        h = np.tanh(x @ w1.T + b1)
+        d = 2 * (h @ w2.T + b2 - y)
+        dz = 1 - h * h
+        return np.sum((d / 2) ** 2), {
+            "2.weight": d.T @ h,
+            "2.bias": d.sum(0),
+            "0.weight": dz.T @ x,
+            "0.bias": dz.sum(0),
+        }
+
+    case = case_of("x[2,4] -> dense(3) -> tanh -> dense(3) -> sse", seed=5)
+    found = located(case, PythonCallable(backprop), None)
+    assert found is not None
+    assert (1, Fault("tanh", Factor.SLOPE)) in [(found.node, found.fault), *found.others]
+
+
+def test_a_right_gradient_clears_nothing_that_cancels_in_it() -> None:
+    """∂C/∂a in another order of the samples: the sum over them, the bias's gradient, is the same."""
+
+    def backprop(_architecture: Architecture, point: Point) -> object:
+        x, y = point.inputs["x"], point.targets
+        w1, b1, w2, b2 = (point.params[k] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
+        h = np.tanh(x @ w1.T + b1)
+        e = h @ w2.T + b2 - y
+        d = np.roll(2 * e, 1, axis=0)
+        dz = d @ w2 * (1 - h * h)
+        return np.sum(e**2), {"2.weight": d.T @ h, "2.bias": d.sum(0), "0.weight": dz.T @ x, "0.bias": dz.sum(0)}
+
+    found = located(case_of("x[3,4] -> dense(3) -> tanh -> dense(2) -> sse", seed=5), PythonCallable(backprop), None)
+    assert found is not None
+    assert (found.node, found.fault) == (LOSS, Fault("sse", Factor.LOSS))
+    assert (LOSS, Factor.LOSS) not in {(step.node, step.fault.factor) for step in found.steps}
+
+
+def test_no_single_factor_is_blamed_for_what_none_can_have_done() -> None:
+    """All gradients are wrong, as after a wrong ∂C/∂a, but each by itself: no ∂C/∂a gives them."""
+
+    def noisy(_case: Case, found: Gradients) -> Gradients:
+        generator = np.random.default_rng(3)
+        for name, _ in list(found.tensors()):
+            found = changed(found, name, lambda g: g * (1.0 + 0.1 * generator.standard_normal(g.shape)))
+        return found
+
+    def twice(_case: Case, found: Gradients) -> Gradients:
+        for name, _ in list(found.tensors()):
+            found = changed(found, name, lambda g: 2.0 * g)
+        return found
+
+    case = case_of("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse", seed=2)
+    assert located(case, Wrong(noisy), None) is None
+    found = located(case, Wrong(twice), None)
+    assert found is not None, "twice the gradients are those of twice ∂C/∂a"
+    assert found.fault == Fault("sse", Factor.LOSS)
+
+
+def test_several_wrong_factors_of_one_node_are_named_together() -> None:
+    def spoil(_case: Case, found: Gradients) -> Gradients:
+        return changed(changed(found, "0.weight", lambda g: g + 1.0), "0.bias", lambda g: g - 1.0)
+
+    found = located(case_of("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse", seed=2), Wrong(spoil), None)
+    assert found is not None
+    assert (found.node, found.fault) == (0, Fault("dense", Factor.PARAM, "weight"))
+    assert found.with_it == (Fault("dense", Factor.PARAM, "bias"),)
+
+    def in_two(_case: Case, found: Gradients) -> Gradients:
+        return changed(changed(found, "0.weight", lambda g: g + 1.0), "2.weight", lambda g: g - 1.0)
+
+    assert located(case_of("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse", seed=2), Wrong(in_two), None) is None
+
+
+def test_what_a_recurrent_layer_carries_back_is_never_put_down_to_the_loss_alone() -> None:
+    case = case_of("x[2,4,3] -> rnn(3) -> sse", seed=1)
+    found = located(case, Mute(BY_NAME["rnn: hidden gradient not passed back"]), None)
+    assert found is not None
+    candidates = [(found.node, found.fault.op), *((node, fault.op) for node, fault in found.others)]
+    assert (0, "rnn") in candidates
 
 
 def test_a_wrong_forward_is_put_down_to_its_operation() -> None:

@@ -27,6 +27,7 @@ STATES = {
     "wrong": ("bad", "✗", "first wrong"),
     "first wrong": ("bad", "✗", "first wrong"),
     "✗": ("bad", "✗", "first wrong"),
+    "one of these": ("bad", "✗", "this one"),
     "follows": ("follows", "↳", "follows from it"),
     "unknown": ("unsure", "?", "not known"),
 }

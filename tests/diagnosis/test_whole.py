@@ -1,0 +1,85 @@
+"""Gradients that are right until something is made of them as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from builders import Wrong, case_of, changed
+
+from crosscheck.diagnosis import whole
+from crosscheck.diagnosis.seen import Seen, asked
+from crosscheck.oracles.ball import Ball
+from crosscheck.spec import Case, Gradients
+
+SQUARE = "x[2,3] -> dense(3) -> tanh -> dense(3) -> sse"
+
+
+def seen(spoil: Callable[[Case, Gradients], Gradients], texts: Sequence[str] = (SQUARE, SQUARE)) -> list[Seen]:
+    with np.errstate(all="ignore"):
+        return [asked(case_of(text, seed=k), Wrong(spoil), Ball()) for k, text in enumerate(texts)]
+
+
+def swapped(_case: Case, found: Gradients) -> Gradients:
+    a, b = found["0.weight"], found["2.weight"]
+    return changed(changed(found, "0.weight", lambda _: b), "2.weight", lambda _: a)
+
+
+def one_buffer(_case: Case, found: Gradients) -> Gradients:
+    return changed(found, "2.weight", lambda _: found["0.weight"])
+
+
+def by_norm(_case: Case, found: Gradients) -> Gradients:
+    square = sum((g.reshape(len(g), -1) ** 2).sum(1) for _, g in found.tensors())
+    factor = np.minimum(1.0, 0.5 / np.sqrt(square))
+    for name, _ in list(found.tensors()):
+        found = changed(found, name, lambda g: g * factor.reshape(-1, *(1,) * (g.ndim - 1)))
+    return found
+
+
+def by_value(_case: Case, found: Gradients) -> Gradients:
+    for name, _ in list(found.tensors()):
+        found = changed(found, name, lambda g: np.clip(g, -0.25, 0.25))
+    return found
+
+
+def by_point(_case: Case, found: Gradients) -> Gradients:
+    for name, _ in list(found.tensors()):
+        found = changed(found, name, lambda g: g * np.arange(2.0, 2.0 + len(g)).reshape(-1, *(1,) * (g.ndim - 1)))
+    return found
+
+
+def test_two_gradients_under_each_others_keys_and_one_buffer_for_both() -> None:
+    assert whole.of_another(seen(swapped)) == (
+        "each is the gradient of another: what is given as 0.weight is that of 2.weight, "
+        "what is given as 2.weight is that of 0.weight"
+    )
+    assert whole.of_another(seen(one_buffer)) == (
+        "each is the gradient of another: what is given as 2.weight is that of 0.weight"
+    )
+    assert whole.of_another(seen(by_value)) is None
+    assert whole.of_another(seen(lambda _c, g: changed(g, "2.weight", np.zeros_like))) is None
+
+
+def test_what_is_clipped_by_the_norm_has_one_norm() -> None:
+    said = whole.scaled(seen(by_norm))
+    assert said is not None
+    assert said.endswith(": clipped, their norm is 0.5 wherever they are wrong")
+    of_inputs_alone = whole.scaled(seen(by_norm, ("x[1,1] -> sse", "x[3,3] -> sse")))
+    assert of_inputs_alone is not None, (
+        "the one number of the smaller network has nothing to say, and no parameter a norm"
+    )
+    assert of_inputs_alone.endswith(": clipped, their norm is 0.5 wherever they are wrong")
+    assert whole.scaled(seen(by_point)) == "at every point one factor for all gradients, from 2 to 4"
+    for other in (swapped, by_value):
+        assert whole.scaled(seen(other)) is None
+    factor = seen(lambda _c, g: changed(g, "2.weight", lambda d: 2 * d))
+    assert whole.scaled(factor) is None, "one gradient alone"
+
+
+def test_what_is_clipped_by_value_is_called_that() -> None:
+    assert whole.clipped(seen(by_value)) == "clipped: whatever is larger than 0.25 is given as that"
+    one = seen(lambda _c, g: changed(g, "2.weight", lambda d: np.clip(d, -0.25, 0.25)))
+    assert whole.clipped(one) == "clipped: whatever is larger than 0.25 is given as that", "the others are not"
+    assert whole.clipped(seen(by_norm)) is None
+    assert whole.clipped(seen(lambda _c, g: changed(g, "2.weight", np.sign))) is None
