@@ -30,6 +30,7 @@ from crosscheck.strategies.values import make_case
 from crosscheck.tolerance import memory
 
 EVALUATIONS = 150
+PLAIN_LOSS = "sse"
 # Of the numbers that an operation was given where it failed, so many are tried alone.
 NUMBERS = 4
 # A minimum shows its failure clearly: by so many bounds, where the case that was met does.
@@ -102,7 +103,9 @@ def _on_one_operation(source: Source, first: Case, judgement: Judgement, ask: _A
     if source.ops is None or found is None or found.node is None or found.fault.op is None:
         return None
     operation = first.architecture.nodes[found.node] if found.node >= 0 else first.architecture.loss
-    for architecture in probes.probes(found.fault.op, operation.attributes):
+    # What is wrong with the reduction or the weights of one loss may be so with those of any: then with the plainest.
+    losses = (PLAIN_LOSS,) if found.node < 0 and found.fault.op != PLAIN_LOSS else ()
+    for architecture in (a for op in (*losses, found.fault.op) for a in probes.probes(op, operation.attributes)):
         if ask.asked > most:
             return None
         if set(architecture.ops) <= source.ops:

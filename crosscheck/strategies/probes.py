@@ -105,8 +105,16 @@ def _simplest(op: str, name: str, value: Value | None) -> Value:
 
 
 def of_all_families(architecture: Architecture, dtype: str, *, seed: int = 0, each: int = 1) -> Case:
-    """Points of every family of values, `each` of one: a question that holds every kind of number."""
-    return joined([make_case(architecture, family=f, seed=seed, points=each, dtype=dtype) for f in FAMILIES])
+    """Points of every family of values, `each` of one: a question that holds every kind of number.
+
+    Each family has a seed of its own: from one seed all would have the same signs.
+    """
+    return joined(
+        [
+            make_case(architecture, family=family, seed=seed + k, points=each, dtype=dtype)
+            for k, family in enumerate(FAMILIES)
+        ]
+    )
 
 
 def joined(parts: Sequence[Case]) -> Case:

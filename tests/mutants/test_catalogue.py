@@ -97,7 +97,7 @@ def test_no_two_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(names) == len(set(names)) >= len(OF_CATALOGUE) > 60
     monkeypatch.setattr(register, "FAMILIES", ("graph", "graph"))
     with pytest.raises(ValueError, match="'fork: = for \\+=' names two of them"):
-        register.mutants()
+        register.mutants.__wrapped__()
 
 
 @named
