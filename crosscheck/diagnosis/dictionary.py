@@ -56,11 +56,6 @@ def _in_one_node(mutant: Mutant, seen: Sequence[Seen], places: Sequence[Place]) 
             yield replace(mutant, rows={of_one(str(fault.op), node): row})
 
 
-def is_everywhere(mutant: Mutant, seen: Sequence[Seen]) -> bool:
-    """Whether no answer that was seen has an op of this bug twice: then to try it is to try it at every place."""
-    return all([n.op for n in s.case.architecture.nodes].count(op) < 2 for s in seen for op in mutant.ops)
-
-
 def _stands_at(mutant: Mutant, seen: Sequence[Seen], where: Fault | None) -> bool:
     if where is not None and where.op is not None:
         return any((fault.op, fault.factor) == (where.op, where.factor) for fault in mutant.faults)

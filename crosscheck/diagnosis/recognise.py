@@ -62,7 +62,7 @@ def recognise(seen: Sequence[Seen], where: Sequence[Place], known: Iterable[Muta
     likely = [*_of_bugs(happened), *_measured(PATTERNS, failing), *_of_bugs(systematic)]
     # What is true of the wrong entries alone, or in every network otherwise, says less than what is true of all.
     vaguer = _measured(VAGUER, failing)
-    ruled_out = _ruled_out(looked, where, seen, {named.symptom for named in (*likely, *vaguer)})
+    ruled_out = _ruled_out(looked, where, {named.symptom for named in (*likely, *vaguer)})
     likely = likely or vaguer
     bugs = tuple(dict.fromkeys(m.name for m in looked.fitting))
     faults = frozenset(fault for m in looked.fitting for fault in m.faults)
@@ -72,13 +72,12 @@ def recognise(seen: Sequence[Seen], where: Sequence[Place], known: Iterable[Muta
 def _ruled_out(
     looked: dictionary.Looked,
     where: Sequence[Place],
-    seen: Sequence[Seen],
     fits: Collection[Symptom],
 ) -> tuple[Symptom, ...]:
     """What it is not: only what would have been seen in whatever form it came."""
-    # A bug that was planted in every node of its op says nothing about one in a single node.
-    tried = {m.symptom for m in looked.tried if where or dictionary.is_everywhere(m, seen)} & OF_ONE_FORM
-    if any(fault.op != "dense" for _, fault in where) or not where:
+    # Without a place a bug was planted in every node of its op, which says nothing about one in a single node.
+    tried = {m.symptom for m in looked.tried if where} & OF_ONE_FORM
+    if any(fault.op != "dense" for _, fault in where):
         tried -= {Symptom.TRANSPOSED}
     tried |= CONCLUSIVE
     if Symptom.FACTOR in fits:
@@ -321,7 +320,6 @@ OF_ONE_FORM = frozenset(
         Symptom.NO_SLOPE,
         Symptom.SLOPE_AT_OUTPUT,
         Symptom.SLOPE_TWICE,
-        Symptom.DIAGONAL,
         Symptom.MASK,
         Symptom.WEIGHTS,
         Symptom.REDUCTION,
