@@ -287,3 +287,14 @@ def test_one_is_no_plural() -> None:
     assert 'no rule <span class="muted">(1 case)</span>' in html.render(
         msgspec.structs.replace(example_run.PASSING, run=run)
     )
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "spoken"),
+    [(1, "tanh", "The first wrong term is at node 1, tanh."), (-1, "sse", "The first wrong term is the loss's, sse.")],
+)
+def test_the_diagram_marks_the_first_wrong_factor_be_it_the_losss(node: int, name: str, spoken: str) -> None:
+    found = network.diagram("x[1,4] -> dense(8) -> tanh -> dense(3) -> sse", node)
+    assert found is not None
+    assert [box.name for box in found.boxes if box.culprit] == [name]
+    assert spoken in found.spoken

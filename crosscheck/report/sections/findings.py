@@ -83,7 +83,7 @@ def card(finding: Finding, *, most_entries: int | None = None, folder: str = "")
         message=finding.message,
         architecture=finding.architecture,
         minimal=finding.minimal,
-        diagram=network.diagram(finding.architecture, finding.node),
+        diagram=network.diagram(finding.architecture, _first_wrong(finding)),
         formula=chain.chain(finding),
         terms=chain.terms(finding),
         parties=parties,
@@ -98,6 +98,11 @@ def card(finding: Finding, *, most_entries: int | None = None, folder: str = "")
         taylor=taylor.views(finding, in_question(finding)),
         replay=finding.replay,
     )
+
+
+def _first_wrong(finding: Finding) -> int | None:
+    """The node of the first wrong factor, the loss as -1; where that is not known, that of the wrong tensor."""
+    return finding.node if finding.located is None else finding.located.node
 
 
 def title(finding: Finding) -> str:
@@ -168,6 +173,7 @@ def _facts(finding: Finding, folder: str) -> tuple[tuple[str, str], ...]:
         ("Sides", sides),
         ("First case", f"index {finding.first_index:,}"),
         ("Smallest case", words.in_folder(folder, finding.case_file)),
+        ("Test", words.in_folder(folder, finding.test_file)),
         ("Worst case", words.in_folder(folder, finding.worst_case_file)),
         ("Worst network", finding.worst_architecture),
     )

@@ -51,6 +51,10 @@ class _Item:
     sources: tuple[int, ...]
 
 
+# Among the nodes.
+LOSS = -1
+
+
 def diagram(text: str, culprit: int | None) -> Diagram | None:
     """The drawing, or None where the text is no architecture of ours: it is then shown as text alone."""
     try:
@@ -85,7 +89,7 @@ def _items(architecture: Architecture, culprit: int | None) -> list[_Item]:
         shape = _shape(architecture.node_shapes[at])
         found.append(_Item(node.op, f"{at} · {shape}", "node", at == culprit, sources(node)))
     loss = architecture.loss
-    return [*found, _Item(loss.op, "loss", "loss", culprit == len(architecture.nodes), sources(loss))]
+    return [*found, _Item(loss.op, "loss", "loss", culprit in (LOSS, len(architecture.nodes)), sources(loss))]
 
 
 def _boxes(items: list[_Item], top: float) -> tuple[Box, ...]:
@@ -114,6 +118,8 @@ def _shape(shape: Shape) -> str:
 
 def _spoken(architecture: Architecture, culprit: int | None) -> str:
     whole = f"Network of {len(architecture.nodes)} nodes: {architecture}"
+    if culprit == LOSS:
+        return f"{whole}. The first wrong term is the loss's, {architecture.loss.op}."
     if culprit is None or not 0 <= culprit < len(architecture.nodes):
         return whole
     return f"{whole}. The first wrong term is at node {culprit}, {architecture.nodes[culprit].op}."
