@@ -228,6 +228,8 @@ def _region(
 ) -> Iterable[str]:
     """Where a framework is off, over the smallest case and the first few others; NaN is off too."""
     witness = judgement.odd_one_out if judgement.verdict is Verdict.ORACLE_DISAGREES else None
+    if witness is None and subject.error_model is None:
+        return  # a subject that is no framework has a diagnosis, or breaks its contract when it is asked for more
     if cause.kind.verdict is Verdict.BROKE_CONTRACT and cause.kind.rule != "nan":
         return
     others = (drawn(source, f.index) for f in cause.failures[:CASES_FOR_REGION])

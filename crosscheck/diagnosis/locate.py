@@ -93,8 +93,9 @@ def locate(
 def _located(
     case: Case, judgement: Judgement, subject: Subject, arbiter: Certifier, ops: Collection[str] | None
 ) -> Located | None:
-    if isinstance(subject, HasNodes):
-        how, own = "its own intermediates", subject.node_gradients(case)
+    own = subject.node_gradients(case) if isinstance(subject, HasNodes) else None
+    if own is not None and (own.by_node or not case.architecture.nodes):
+        how = "its own intermediates"
         steps = list(_by_intermediates(case, own, subject, arbiter, ops))
     else:
         how = "each operation asked for by itself"

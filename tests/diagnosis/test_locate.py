@@ -266,3 +266,28 @@ def test_where_nothing_is_wrong_nothing_is_located() -> None:
     case = case_of(DEEP, seed=3)
     judgement = check(case, Builtin(), PROOF)
     assert locate(case, judgement, Builtin(), BALL, frozenset(OPS)) is None
+
+
+def with_intermediates(slope: bool) -> PythonCallable:
+    """x -> dense -> tanh -> dense -> sse for one network alone, with ∂C/∂(every node's output) in its answer."""
+
+    def backprop(_architecture: Architecture, point: Point) -> Gradients:
+        x, y = point.inputs["x"], point.targets
+        w1, b1, w2, b2 = (point.params[k] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
+        h = np.tanh(x @ w1.T + b1)
+        d = 2 * (h @ w2.T + b2 - y)
+        dh = d @ w2
+        dz = dh * (1 - h if slope else 1 - h * h)
+        by_param = {"2.weight": d.T @ h, "2.bias": d.sum(0), "0.weight": dz.T @ x, "0.bias": dz.sum(0)}
+        return Gradients(np.array(np.sum((d / 2) ** 2)), by_param, by_node={0: dz, 1: dh, 2: d})
+
+    return PythonCallable(backprop)
+
+
+def test_a_callable_may_give_its_intermediates_and_is_located_by_them() -> None:
+    case = case_of("x[2,4] -> dense(3) -> tanh -> dense(3) -> sse", seed=5)
+    found = located(case, with_intermediates(slope=True), None)
+    assert found is not None
+    assert (found.node, found.fault, found.how) == (1, Fault("tanh", Factor.SLOPE), "its own intermediates")
+    right = check(case, with_intermediates(slope=False), PROOF)
+    assert right.verdict is Verdict.AGREES
