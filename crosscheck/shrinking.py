@@ -20,6 +20,7 @@ from crosscheck.diagnosis.simplify import simplified
 from crosscheck.judge.compare import Status
 from crosscheck.judge.verdict import Judgement
 from crosscheck.search import ONE_SLOPE, Failure, Kind, drawn
+from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.protocols import Subject
@@ -86,7 +87,7 @@ def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnes
     if describe.severity(judgement) >= CLEAR:
         ask.least = CLEAR
     most = memory.evaluations(first.architecture, first.n_points, EVALUATIONS)
-    case = _on_one_operation(source, first, judgement, ask, most // 2)
+    case = _on_one_operation(source, first, judgement, ask, 2 * most // 3)
     if case is None:
         case = source.shrink(failure.index, lambda case: ask(case) is not None, most)
     case = _one_point(case, ask)
@@ -100,12 +101,9 @@ def _on_one_operation(source: Source, first: Case, judgement: Judgement, ask: _A
     First on numbers of every family; then on those at which the operation was wrong where it was met.
     """
     found = _suspected(source, first, judgement, ask)
-    if source.ops is None or found is None or found.node is None or found.fault.op is None:
+    if source.ops is None or found is None:
         return None
-    operation = first.architecture.nodes[found.node] if found.node >= 0 else first.architecture.loss
-    # What is wrong with the reduction or the weights of one loss may be so with those of any: then with the plainest.
-    losses = (PLAIN_LOSS,) if found.node < 0 and found.fault.op != PLAIN_LOSS else ()
-    for architecture in (a for op in (*losses, found.fault.op) for a in probes.probes(op, operation.attributes)):
+    for architecture in _networks(first.architecture, found):
         if ask.asked > most:
             return None
         if set(architecture.ops) <= source.ops:
@@ -115,9 +113,21 @@ def _on_one_operation(source: Source, first: Case, judgement: Judgement, ask: _A
     return next((case for case in _with_its_numbers(first, judgement, found) if ask(case) is not None), None)
 
 
+def _networks(architecture: Architecture, found: Located) -> Iterator[Architecture]:
+    """The smallest networks in which this factor can be wrong."""
+    if found.fault.op is None or found.node is None:
+        yield from probes.of_factor(found.fault.factor)
+        return
+    operation = architecture.nodes[found.node] if found.node >= 0 else architecture.loss
+    # What is wrong with the reduction or the weights of one loss may be so with those of any: then with the plainest.
+    if found.node < 0 and operation.op != PLAIN_LOSS:
+        yield from probes.probes(PLAIN_LOSS, operation.attributes)
+    yield from probes.probes(operation.op, operation.attributes)
+
+
 def _with_its_numbers(case: Case, judgement: Judgement, found: Located) -> Iterator[Case]:
     """An activation alone on one number, each of those that it was given at a point that fails, the largest first."""
-    if found.node is None or found.node < 0 or OPS[str(found.fault.op)].kind != "activation":
+    if found.node is None or found.node < 0 or found.fault.op is None or OPS[found.fault.op].kind != "activation":
         return
     node = case.architecture.nodes[found.node]
     architecture = probes.alone(node.op, node.attributes, (1, 1))

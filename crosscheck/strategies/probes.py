@@ -13,6 +13,8 @@ import numpy as np
 from crosscheck.spec.architecture import Architecture, Input
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import SpecError
+from crosscheck.spec.fault import Factor
+from crosscheck.spec.notation import parse
 from crosscheck.spec.op import Shape, Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.building import Build, Joint, LayerPlan, default
@@ -39,6 +41,24 @@ SHAPES: tuple[Shape, ...] = (
     (1,),
     (2,),
 )
+
+
+# Sizes that must be given: what is wrong where something is square needs more than one.
+LARGER = (2, 3)
+# What is no operation's own: the smallest networks with a fork, with a shared parameter, with a penalty.
+OF_FACTOR: dict[Factor, tuple[str, ...]] = {
+    Factor.SUM: (
+        "x[1,1] -> add(x) -> sse",
+        "x[1,1] -> dense(1) -> dense(1, weight=@0.weight, bias=@0.bias) -> sse",
+        "x[1,1] -> multiply(x) -> sse",
+    ),
+    Factor.PENALTY: ("x[1,1] -> dense(1) -> sse(l2=0.25)", "x[1,1] -> dense(1) -> sse(l1=0.125)"),
+}
+
+
+def of_factor(factor: Factor) -> Iterator[Architecture]:
+    """The smallest networks in which a factor can be wrong that belongs to no operation."""
+    yield from map(parse, OF_FACTOR.get(factor, ()))
 
 
 def alone(op: str, attributes: Mapping[str, Value], shape: Shape, *, further: bool = False) -> Architecture | None:
@@ -84,12 +104,15 @@ def probes(op: str, met: Mapping[str, Value]) -> Iterator[Architecture]:
 
 
 def variants(op: str, met: Mapping[str, Value]) -> list[dict[str, Value]]:
-    """The simplest attributes; with one of those that were met; with its size as it was met; all of them."""
+    """The simplest attributes; with larger sizes; then with one of those that were met, and with all of them."""
     simplest = {a.name: _simplest(op, a.name, a.default) for a in OPS[op].attributes}
     given = {name: value for name, value in met.items() if name in simplest}
+    sizes = [a.name for a in OPS[op].attributes if a.default is None]
+    larger = [simplest | dict.fromkeys(sizes, size) for size in LARGER] if sizes else []
     differing = [name for name in simplest if given.get(name, simplest[name]) != simplest[name]]
     singly = [simplest | {name: given[name]} for name in differing]
-    return [simplest, *singly, simplest | given] if differing else [simplest]
+    every = [simplest, *larger, *singly, simplest | given]
+    return [chosen for k, chosen in enumerate(every) if chosen not in every[:k]]
 
 
 def larger(op: str, met: Mapping[str, Value]) -> dict[str, Value]:
