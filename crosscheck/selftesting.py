@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crosscheck import __version__, mutants, selftest
+from crosscheck.machine import environment, versions
 from crosscheck.mutants.equivalent import EQUIVALENT
 from crosscheck.selftest import Plan, Timed
-from crosscheck.session import environment, versions
 from crosscheck.spec.errors import OracleUnavailable, UsageError
 from crosscheck.spec.kills import SCHEMA, Selftest, SelftestFile, Sound
 from crosscheck.spec.record import Measured

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import math
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +18,7 @@ from crosscheck import __version__, gate
 from crosscheck.checking import DIFFERENCED_ENTRIES, DIFFERENCES, Certify, Witnesses
 from crosscheck.diagnosis import conventions
 from crosscheck.findings import Shown, findings
+from crosscheck.machine import environment, versions
 from crosscheck.report import pytest_file
 from crosscheck.search import Hunt, Limits, hunt
 from crosscheck.spec.architecture import Architecture
@@ -401,32 +398,3 @@ def save(outcome: Outcome, folder: Path) -> Outcome:
     run_file = msgspec.structs.replace(outcome.run_file, run=run)
     runs.write(run_file, folder)
     return Outcome(run_file, outcome.shown)
-
-
-# Distribution and module.
-PACKAGES = {
-    "numpy": "numpy",
-    "scipy": "scipy",
-    "hypothesis": "hypothesis",
-    "torch": "torch",
-    "jax": "jax",
-    "python-flint": "flint",
-    "scikit-learn": "sklearn",
-}
-
-
-def versions() -> dict[str, str]:
-    """Versions of what took part, read without importing it."""
-    found = {"crosscheck": __version__, "python": platform.python_version()}
-    for name, module in PACKAGES.items():
-        if importlib.util.find_spec(module) is not None:
-            found[name] = importlib.metadata.version(name)
-    return found
-
-
-def environment() -> dict[str, str]:
-    return {
-        "os": f"{platform.system()} {platform.release()}",
-        "machine": platform.machine(),
-        "cores": str(os.cpu_count() or 1),
-    }

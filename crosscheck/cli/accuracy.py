@@ -27,8 +27,8 @@ def accuracy(ops: str | None, dtype: str, points: int, report: str, no_progress:
     Needs python-flint. Writes accuracy.json and accuracy.html into --reports-dir.
     """
     from crosscheck.accuracy import measure
+    from crosscheck.machine import environment, versions
     from crosscheck.report import atlas as pages
-    from crosscheck.session import environment, versions
     from crosscheck.spec.atlas import AtlasFile
     from crosscheck.spec.record import Measured
     from crosscheck.store import atlas as store

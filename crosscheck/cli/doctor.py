@@ -19,12 +19,12 @@ def doctor(ctx: click.Context) -> None:
 
     Exits 0 where at least one framework answers, 5 where only finite differences are left.
     """
-    from crosscheck import session
+    from crosscheck import machine, session
     from crosscheck.spec.dtypes import DTYPES, dtype_named
     from crosscheck.spec.errors import CrosscheckError
     from crosscheck.subjects.named import ADAPTERS
 
-    for name, version in session.versions().items():
+    for name, version in machine.versions().items():
         click.echo(f"  {name:<14}{version}")
     click.echo("oracles")
     working = 0

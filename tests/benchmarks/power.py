@@ -30,7 +30,7 @@ import numpy as np  # noqa: E402
 from peers import PEERS, Question  # noqa: E402
 from planting import POINTS, SIZES, SOUND, Plant, Planted, plants  # noqa: E402
 
-from crosscheck import __version__, session  # noqa: E402
+from crosscheck import __version__, machine, session  # noqa: E402
 from crosscheck.checking import Witnesses, check  # noqa: E402
 from crosscheck.judge.compare import Status  # noqa: E402
 from crosscheck.judge.verdict import Judgement  # noqa: E402
@@ -250,8 +250,8 @@ def measure(trials: int, seed: int, crosscheck: Own) -> PowerFile:
         started=started.isoformat(timespec="seconds"),
         seconds=whole,
         seconds_by_part={"one network": first, "random networks": whole - first},
-        versions=session.versions(),
-        environment=session.environment(),
+        versions=machine.versions(),
+        environment=machine.environment(),
     )
     return PowerFile(power=power, measured=measured)
 
