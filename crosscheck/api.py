@@ -125,6 +125,7 @@ def check(
 
 def _summary(outcome: session.Outcome) -> Summary:
     """What was verified; raises where it was not."""
+    __tracebackhide__ = True  # pytest shows the finding, not how it was come by
     run = outcome.run_file.run
     if outcome.exit.code == session.INTERRUPTED.code:
         raise KeyboardInterrupt

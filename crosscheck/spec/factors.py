@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from math import prod
 
 from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.case import ORDERS
-from crosscheck.spec.op import Op
+from crosscheck.spec.op import Op, Value
 from crosscheck.spec.ops import OPS
 
 FACTORS = (
@@ -122,17 +122,27 @@ def _position(place: int, slots: int) -> str:
     return "first" if place == 0 else "last" if place == slots - 1 else "middle"
 
 
+NOTHING: Mapping[str, Mapping[str, Value]] = {}
+
+
 @dataclass(frozen=True)
 class Grid:
-    """The values that each factor can take in a run."""
+    """The values that each factor can take in a run; `fixed` are the attributes, by op, that are not drawn in it."""
 
     values: Mapping[str, tuple[str, ...]]
+    fixed: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, ops: Sequence[str], dtypes: Iterable[str], families: Iterable[str]) -> Grid:
+    def of(
+        cls,
+        ops: Sequence[str],
+        dtypes: Iterable[str],
+        families: Iterable[str],
+        fixed: Mapping[str, Mapping[str, Value]] = NOTHING,
+    ) -> Grid:
         """Of a space of these ops."""
         named = {kind: [op for op in ops if OPS[op].kind == kind] for kind in ("layer", "merge", "activation", "loss")}
-        reductions = dict.fromkeys(r for op in named["loss"] for r in _choices(OPS[op], "reduction"))
+        reductions = dict.fromkeys(r for op in named["loss"] for r in _reductions(op, fixed))
         return cls(
             {
                 "layer": (*named["layer"], *named["merge"], NONE),
@@ -148,7 +158,8 @@ class Grid:
                 "family": tuple(families),
                 "order": ORDERS,
                 "sharing": ("no", "yes"),
-            }
+            },
+            fixed,
         )
 
     def size(self, strength: int) -> int:
@@ -162,13 +173,24 @@ class Grid:
 
     def impossible(self, cell: Cell) -> str | None:
         """Why no network of this run's operations can have these values together; None where one can."""
-        reason = impossible(cell)
+        reason = self._at_once(cell)
         known = dict(cell)
         if reason is None and "layer" not in known:
-            behind = (impossible((("layer", value), *cell)) for value in self.values["layer"])
+            behind = (self._at_once((("layer", value), *cell)) for value in self.values["layer"])
             reason = None if None in behind else "no operation of this run has both"
         if reason is None and _has(known, batch=(NONE,), reduction=("batch_mean",)):
             reason = None if "reshape" in self.values["layer"] else "a vector has no batch, and nothing gives it one"
+        return reason
+
+    def _at_once(self, cell: Cell) -> str | None:
+        known = dict(cell)
+        reason = impossible(cell)
+        if reason is None and "loss" in known and "reduction" in known:
+            taken = _reductions(known["loss"], self.fixed)
+            reason = None if known["reduction"] in taken else "an attribute is fixed in this run"
+        bias = self.fixed.get(known.get("layer", ""), {}).get("bias")
+        if reason is None and bias is not None and known.get("bias") == ("no" if bias else "yes"):
+            reason = "an attribute is fixed in this run"
         return reason
 
     def cells(self, strength: int) -> Iterable[Cell]:
@@ -184,6 +206,12 @@ def _cells(chosen: Sequence[str], values: Mapping[str, tuple[str, ...]]) -> Iter
     for value in values[first]:
         for rest in _cells(others, values):
             yield ((first, value), *rest)
+
+
+def _reductions(loss: str, fixed: Mapping[str, Mapping[str, Value]]) -> tuple[str, ...]:
+    """The reductions that a loss may have in a run."""
+    held = fixed.get(loss, {}).get("reduction")
+    return _choices(OPS[loss], "reduction") if held is None else (str(held),)
 
 
 def _choices(op: Op, name: str) -> tuple[str, ...]:

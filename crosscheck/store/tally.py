@@ -122,6 +122,8 @@ class Tally:
         for tensor in judgement.tensors.values():
             self._tensor(case, tensor)
         self._witness_pairs(judgement)
+        if judgement.contract is not None and not judgement.references:
+            self.proofs["nothing to judge"] += case.n_points
         self._proof(judgement)
         self._coverage(case.architecture, judgement)
         if judgement.directed is not None and judgement.directed.by_point:
@@ -218,12 +220,15 @@ class Tally:
         )
 
     def certification(self, arbiter: str, mode: str) -> Certification:
-        """What was proved in this run, by whom and on which points."""
+        """What was proved in this run, by whom and on which points.
+
+        Where a subject broke its contract there was nothing to hold against a truth: nobody was left out.
+        """
         return Certification(
             arbiter=arbiter,
             mode=mode,
             points=self.proofs["points"],
-            left_out=self.points - self.proofs["points"],
+            left_out=self.points - self.proofs["points"] - self.proofs["nothing to judge"],
             most_bits=self.most_bits,
             hulls=self.proofs["hulls"],
             at_limit=self.proofs["at_limit"],

@@ -42,7 +42,7 @@ class Array:
 
     def __init__(self, planner: Planner) -> None:
         self.planner, self.menu = planner, planner.menu
-        self.grid = Grid.of(self.menu.space.ops, planner.dtypes, planner.families)
+        self.grid = Grid.of(self.menu.space.ops, planner.dtypes, planner.families, self.menu.space.fixed)
         self._ids = {
             (factor, value): number
             for number, (factor, value) in enumerate((f, v) for f in FACTORS for v in self.grid.values[f])

@@ -144,7 +144,8 @@ class Places:
         attributes = []
         for name, values in self._menu.loss_attributes.items():
             picked = random.integers(len(values))
-            attributes.append(values.index(whole["reduction"]) if name == "reduction" else int(picked))
+            wanted = name == "reduction" and whole["reduction"] in values
+            attributes.append(values.index(whole["reduction"]) if wanted else int(picked))
         return Choices(
             shape=_one_of(self._shapes.get(whole["batch"], [0]), random),
             further=int(random.integers(len(FURTHER_SIZES))),

@@ -50,6 +50,24 @@ def test_every_pair_that_can_be_had_is_held_by_a_network() -> None:
     assert held - possible == set(), "a pair that is called impossible was had"
 
 
+def test_what_is_fixed_is_planned_as_it_is_fixed_and_called_infeasible_otherwise() -> None:
+    fixed = Space.of([("dense", {"bias": True}), "tanh", ("sse", {"reduction": "sum", "scale": 1.0}), "mse"])
+    planned = Array(Planner(Menu(fixed), DTYPES, tuple(FAMILIES), 2))
+    held = set()
+    for index in _all(planned):
+        chosen = planned[index]
+        assert chosen is not None
+        loss = planned.planner.architecture(chosen).loss
+        assert loss.op != "sse" or loss.attributes["reduction"] == "sum"
+        for row in planned.planner.rows(chosen):
+            held |= set(combinations(zip(FACTORS, row, strict=True), 2))
+    assert planned.open == 0
+    possible = {cell for cell in planned.grid.cells(2) if planned.grid.impossible(cell) is None}
+    assert possible - held == set()
+    wanted = (("loss", "sse"), ("reduction", "mean"))
+    assert planned.grid.impossible(wanted) == "an attribute is fixed in this run"
+
+
 def test_the_same_networks_come_in_the_same_order_with_other_numbers() -> None:
     first, again = array(), array()
     for index in (0, 7, 40):
