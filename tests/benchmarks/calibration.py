@@ -108,9 +108,9 @@ def _case(
 
 
 def _deviating(case: Case, subject: Subject) -> Bools:
-    """The points at which the subject deviates beyond rounding, as is known of its float64."""
+    """The points at which the subject deviates beyond rounding, as is known of it in this dtype."""
     result = np.zeros(case.n_points, np.bool_)
-    if case.dtype != "float64" or subject.error_model is None:
+    if subject.error_model is None:
         return result
     for known, points in bounds.deviations_met(case, (), subject.error_model):
         result |= points & known.beyond_rounding
