@@ -31,7 +31,8 @@ from crosscheck.strategies.values import make_case
 from crosscheck.tolerance import memory
 
 EVALUATIONS = 150
-PLAIN_LOSS = "sse"
+# Asked on one number, two samples, two features and both alone: the loss that is suspected is to have its turn.
+PLAIN_LOSS, PLAIN_SHAPES = "sse", 4
 # Of the numbers that an operation was given where it failed, so many are tried alone.
 NUMBERS = 4
 # A minimum shows its failure clearly: by so many bounds, where the case that was met does.
@@ -121,7 +122,7 @@ def _networks(architecture: Architecture, found: Located) -> Iterator[Architectu
     operation = architecture.nodes[found.node] if found.node >= 0 else architecture.loss
     # What is wrong with the reduction or the weights of one loss may be so with those of any: then with the plainest.
     if found.node < 0 and operation.op != PLAIN_LOSS:
-        yield from probes.probes(PLAIN_LOSS, operation.attributes)
+        yield from probes.probes(PLAIN_LOSS, operation.attributes, probes.SHAPES[:PLAIN_SHAPES])
     yield from probes.probes(operation.op, operation.attributes)
 
 

@@ -34,10 +34,13 @@ SHAPES: tuple[Shape, ...] = (
     (1, 1, 2),
     (2, 2, 2),
     (1, 2, 3),
+    (1, 3, 1),
+    (1, 1, 4),
     (1, 1, 1, 1),
     (1, 1, 2, 2),
     (2, 2, 2, 2),
     (1, 2, 3, 3),
+    (1, 1, 4, 4),
     (1,),
     (2,),
 )
@@ -89,18 +92,20 @@ def alone(op: str, attributes: Mapping[str, Value], shape: Shape, *, further: bo
     return made if [node.op for node in made.nodes] == [op] else None
 
 
-def probes(op: str, met: Mapping[str, Value]) -> Iterator[Architecture]:
+def probes(op: str, met: Mapping[str, Value], shapes: Sequence[Shape] = SHAPES) -> Iterator[Architecture]:
     """Networks of this op alone, simplest first: its simplest attributes, those with one as it was `met`, then all.
 
-    `met` are the attributes of the node that is suspected.
+    `met` are the attributes of the node that is suspected. Behind each come those with its optional inputs.
     """
     seen: set[Architecture] = set()
+    optional = (False, True) if OPS[op].arity[1] > OPS[op].arity[0] and OPS[op].kind == "layer" else (False,)
     for attributes in variants(op, met):
-        for shape in SHAPES:
-            made = alone(op, attributes, shape)
-            if made is not None and made not in seen:
-                seen.add(made)
-                yield made
+        for further in optional:
+            for shape in shapes:
+                made = alone(op, attributes, shape, further=further)
+                if made is not None and made not in seen:
+                    seen.add(made)
+                    yield made
 
 
 def variants(op: str, met: Mapping[str, Value]) -> list[dict[str, Value]]:
@@ -110,9 +115,15 @@ def variants(op: str, met: Mapping[str, Value]) -> list[dict[str, Value]]:
     sizes = [a.name for a in OPS[op].attributes if a.default is None]
     larger = [simplest | dict.fromkeys(sizes, size) for size in LARGER] if sizes else []
     differing = [name for name in simplest if given.get(name, simplest[name]) != simplest[name]]
-    singly = [simplest | {name: given[name]} for name in differing]
+    singly = [simplest | {name: value} for name in differing for value in _up_to(op, name, given[name])]
     every = [simplest, *larger, *singly, simplest | given]
     return [chosen for k, chosen in enumerate(every) if chosen not in every[:k]]
+
+
+def _up_to(op: str, name: str, met: Value) -> list[Value]:
+    """The values of an attribute, simplest first, up to the one that was met: another may show the same."""
+    every = list(ATTRIBUTE_VALUES.get((op, name), ()))
+    return every[1 : every.index(met) + 1] if met in every else [met]
 
 
 def larger(op: str, met: Mapping[str, Value]) -> dict[str, Value]:

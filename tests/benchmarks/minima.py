@@ -25,7 +25,7 @@ from crosscheck.shrinking import shrunk
 from crosscheck.strategies.by_index import NotAgain
 from crosscheck.subjects.planted import Mute
 
-NETWORKS = 60
+NETWORKS = 120
 
 
 @dataclass(frozen=True)
