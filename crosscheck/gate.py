@@ -102,7 +102,8 @@ def _nothing(counts: Mapping[Verdict, int], entries: Entries, only_differences_l
         return Exit(code=NOTHING, reason="nothing was verified: no case was checked")
     if not entries.compared:
         return Exit(code=NOTHING, reason="nothing was verified: no entry was compared")
-    if not entries.informative and not counts[Verdict.ORACLE_DISAGREES]:
+    only_void = bool(entries.void) and not entries.resolved
+    if not entries.informative and (only_void or not counts[Verdict.ORACLE_DISAGREES]):
         return Exit(code=NOTHING, reason=f"nothing was verified: none of {entries.compared:,} entries was informative")
     # In a case that is ORACLE_DISAGREES the subject agrees with at least one witness.
     if not counts[Verdict.AGREES] + counts[Verdict.ORACLE_DISAGREES]:

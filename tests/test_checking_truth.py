@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from builders import as_callable, case_of, off_by, with_arrays
 
 from crosscheck.backprop import network
-from crosscheck.backprop.rows import Activation
+from crosscheck.backprop.rows import Activation, Layer, Site
 from crosscheck.checking import Witnesses, check, derive_bounds
+from crosscheck.diagnosis import describe
 from crosscheck.differences import ridders
 from crosscheck.judge.compare import Status
 from crosscheck.oracles.ball import Ball
 from crosscheck.spec import HasLoss, Verdict
 from crosscheck.spec.case import Case
 from crosscheck.spec.result import Gradients, Reference, Rigour
+from crosscheck.store.tally import Tally
 from crosscheck.subjects.builtin import Builtin
 from crosscheck.subjects.python_callable import PythonCallable
+from crosscheck.tolerance import rows as tolerance
 
+Arrays = Any
+Returned = tuple[tuple[Arrays, ...], dict[str, Arrays]]
 PROOF = Witnesses((Ball(),), differences=False)
 
 
@@ -152,3 +159,50 @@ def test_an_arbiter_with_a_gap_leaves_the_case_to_the_vote(monkeypatch: pytest.M
     assert found.certified is None
     assert "ball" not in found.references
     assert all(t.truth is None for t in found.tensors.values())
+
+
+def wrong_under_both(monkeypatch: pytest.MonkeyPatch, dense: Layer) -> Builtin:
+    """The built-in with this dense row, which the run behind the bounds uses as well."""
+    for model in tolerance.ROWS:
+        monkeypatch.setitem(tolerance.ROWS[model], "dense", dense)
+    return Builtin(rows={**network.ROWS, "dense": dense}, name="dense")
+
+
+def sound_dense() -> Layer:
+    row = tolerance.ROWS[None]["dense"]
+    assert isinstance(row, Layer)
+    return row
+
+
+def test_a_bug_in_a_rule_that_the_bound_uses_too_is_the_subjects_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = sound_dense()
+
+    def backward(site: Site, dz: Arrays, inputs: tuple[Arrays, ...], params: Mapping[str, Arrays]) -> Returned:
+        below, gradients = sound.backward(site, dz, inputs, params)
+        return below, {**gradients, "bias": gradients["bias"] * (1.0 + 1e-9)}
+
+    subject = wrong_under_both(monkeypatch, Layer(sound.forward, backward))
+    case = case_of("x[3,2] -> dense(2) -> tanh -> dense(2) -> sse", points=2)
+    found = check(case, subject, PROOF)
+    assert (found.verdict, found.odd_one_out) == (Verdict.DISAGREES, "subject")
+    assert found.tensors["0.bias"].count(Status.DISAGREE) == found.tensors["0.bias"].status.size
+    assert found.tensors["0.weight"].count(Status.AGREE) == found.tensors["0.weight"].status.size
+    said = describe.message(found, describe.culprit(case.architecture, found))
+    assert said.endswith("a rule that both use is wrong, or the bound too narrow")
+
+
+def test_a_run_behind_the_bound_that_alone_is_off_the_truth_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = sound_dense()
+
+    def forward(site: Site, inputs: tuple[Arrays, ...], params: Mapping[str, Arrays]) -> Arrays:
+        return sound.forward(site, inputs, params) * (1.0 + 1e-9)
+
+    wrong_under_both(monkeypatch, Layer(forward, sound.backward))
+    case = case_of("x[3,2] -> dense(2) -> tanh -> dense(2) -> sse", points=2)
+    found = check(case, Builtin(), PROOF)
+    assert (found.verdict, found.odd_one_out) == (Verdict.ORACLE_DISAGREES, "tolerance")
+    tally = Tally()
+    tally.add(case, found)
+    entries = tally.entries()
+    assert entries.void == entries.disagreeing > 0
+    assert entries.resolved == entries.informative

@@ -17,7 +17,12 @@ from crosscheck.store import runs
 
 
 def entries(
-    informative: int = 90, uninformative: int = 10, undecidable: int = 0, by_design: int = 0, disagreeing: int = 0
+    informative: int = 90,
+    uninformative: int = 10,
+    undecidable: int = 0,
+    by_design: int = 0,
+    disagreeing: int = 0,
+    void: int = 0,
 ) -> Entries:
     return Entries(
         compared=informative + uninformative + undecidable + disagreeing,
@@ -27,6 +32,7 @@ def entries(
         disagreeing=disagreeing,
         not_compared=0,
         undecidable_by_design=by_design,
+        void=void,
     )
 
 
@@ -54,6 +60,10 @@ TABLE = [  # verdicts, entries, options, code
     ({"UNCHECKED": 10}, entries(0, 0), {}, 5),
     ({"AGREES": 10}, entries(0, 100), {}, 5),
     ({"UNDECIDABLE": 10}, entries(1, 0), {}, 5),
+    # Nothing but entries at which the derived bound is itself off the truth says nothing of the subject.
+    ({"ORACLE_DISAGREES": 1}, entries(0, 50, disagreeing=9, void=9), {}, 5),
+    ({"ORACLE_DISAGREES": 1}, entries(0, 50, disagreeing=9, void=8), {}, 0),
+    ({"ORACLE_DISAGREES": 2}, entries(50, 50, disagreeing=9, void=9), {}, 0),
     ({"AGREES": 10}, entries(), {"only_differences_left": True}, 5),
     ({"AGREES": 10}, entries(95, 0, 5), {}, 0),                                        # exactly 5 %
     ({"AGREES": 10}, entries(94, 0, 6), {}, 6),

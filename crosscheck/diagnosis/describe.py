@@ -212,10 +212,18 @@ def message(judgement: Judgement, where: Culprit, *, backward: bool = False) -> 
             return f"{judgement.odd_one_out} is off the certified value of {place}; the subject is not"
         return f"{judgement.odd_one_out} stands alone on {place}; the subject agrees with the other witnesses"
     if truth is not None:
-        return f"{place} differs from the certified one"
+        return f"{place} differs from the certified one{_unexcused(found)}"
     if judgement.odd_one_out == "subject":
         return f"{place} differs from witnesses that agree with each other"
     return f"{place} differs from a witness; who is right is open"
+
+
+def _unexcused(found: TensorJudgement | None) -> str:
+    """Said where the run from which the bound is taken is off too."""
+    void = found.truth.void if found is not None and found.truth is not None else None
+    if found is None or void is None or not (_wrong(found) & void).any():
+        return ""
+    return ", and so does the run from which its bound is taken: a rule that both use is wrong, or the bound too narrow"
 
 
 def contradiction(found: Contradiction) -> str:

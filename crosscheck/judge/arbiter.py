@@ -41,6 +41,7 @@ class Truth:
     """What is proved of one tensor, and how far every party is from it.
 
     `answered` (P, …) says where; `errors`, `bounds`, `wrong` and `resolutions` are by party, "subject" among them.
+    `void` (P, …): where the run from which the bounds are taken is off the truth itself; None where it was not asked.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Truth:
     bounds: Mapping[str, Floats]
     wrong: Mapping[str, Bools]
     resolutions: Mapping[str, Floats]
+    void: Bools | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,9 @@ def arbitrate(
     """The judgement with every entry that `arbiter` answers settled by it; the others stay as they were voted.
 
     A truth beyond the subject's dtype overflows, whoever computes it.
-    Where the centre of the stochastic run is not at the truth, the bounds are void: the tolerance is what is wrong.
+    Where the centre of the stochastic run is not at the truth, the bounds are void: the tolerance is what is wrong, and
+    no agreement counts there. A subject that is off the truth as well is not excused by that: a rule that it shares
+    with the run from which its bound is taken is wrong in both.
     """
     proof = next(w for w in witnesses if w.name == arbiter)
     answered = proof.answers
@@ -98,7 +102,8 @@ def arbitrate(
     if centre is not None:
         off = answered & np.isfinite(centre.bound)
         off &= ~(difference(centre.values, proof.values) <= centre.bound + proof.bound)
-        status[off], odd[off] = Status.ORACLE_DISAGREES, TOLERANCE
+        truth = replace(truth, void=off)
+        status[off & right], odd[off & right] = Status.ORACLE_DISAGREES, TOLERANCE
     unbounded = answered & ~np.isfinite(subject.held)
     status[unbounded], odd[unbounded] = Status.UNINFORMATIVE, NOBODY
     beyond = answered & ((np.abs(proof.values) > LARGEST[subject.values.dtype.name]) | subject.overflows)

@@ -41,6 +41,8 @@ class Status(enum.IntEnum):
     OVERFLOW = 6
 
 
+# What says something of the subject: it agrees, or somebody is wrong.
+INFORMATIVE = (Status.AGREE, Status.DISAGREE, Status.ORACLE_DISAGREES)
 NO_DEVIATIONS: Mapping[str, Floats] = {}
 
 
@@ -97,6 +99,16 @@ class TensorJudgement:
     values: dict[str, Array]
     own_bounds: dict[str, Floats]
     truth: Truth | None = None
+
+    @property
+    def void(self) -> Bools:
+        """(P, …): where the subject is held by a bound that is itself off the truth."""
+        return np.asarray((self.status == Status.ORACLE_DISAGREES) & (self.odd_one_out == TOLERANCE))
+
+    @property
+    def informative(self) -> Bools:
+        """(P, …): where the comparison said something of the subject: it agrees, or somebody is wrong."""
+        return np.isin(self.status, INFORMATIVE) & ~self.void
 
     def count(self, status: Status) -> int:
         return int(np.count_nonzero(self.status == status))

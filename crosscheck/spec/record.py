@@ -45,7 +45,8 @@ class Entries(Record, frozen=True):
 
     `not_compared` were claimed by nobody, or no witness was asked for them. `undecidable_by_design` is the
     part of `undecidable` in cases whose values were drawn to hit kinks, `overflowed` the part whose value, or one on
-    its way, is beyond the dtype. `certified` of all were judged against proved truth, the rest pairwise.
+    its way, is beyond the dtype. `certified` of all were judged against proved truth, the rest pairwise. `void`
+    is the part of `disagreeing` in which the derived bound is itself off the truth: nothing is known of the subject.
     """
 
     compared: int
@@ -57,11 +58,12 @@ class Entries(Record, frozen=True):
     undecidable_by_design: int
     overflowed: int = 0
     certified: int = 0
+    void: int = 0
 
     @property
     def resolved(self) -> int:
         """Entries whose comparison said something: they agree informatively, or they differ."""
-        return self.informative + self.disagreeing
+        return self.informative + self.disagreeing - self.void
 
 
 class Resolution(Record, frozen=True):

@@ -200,6 +200,8 @@ def _check_counts(entries: Entries, path: Path) -> None:
                 f"{path}: run.entries.{name} is {counts[name]}, "
                 f"more than the {entries.undecidable} that are undecidable at all"
             )
+    if entries.void > entries.disagreeing:
+        raise SpecError(f"{path}: run.entries.void is {entries.void}, more than the {entries.disagreeing} disagreeing")
     if entries.certified > entries.compared:
         raise SpecError(
             f"{path}: run.entries.certified is {entries.certified}, more than the {entries.compared} compared at all"

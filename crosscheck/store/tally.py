@@ -32,7 +32,6 @@ from crosscheck.tolerance.formats import FORMATS
 
 # Resolutions are counted in bins of a twentieth of a decade: the median is exact to 12 %.
 BINS = 20
-INFORMATIVE = (Status.AGREE, Status.DISAGREE, Status.ORACLE_DISAGREES)
 
 
 @dataclass
@@ -94,6 +93,7 @@ class Tally:
     unclaimed_names: Counter[str] = field(default_factory=Counter)
     witness_resolution: dict[str, Counter[int]] = field(default_factory=dict)
     certified_entries: int = 0
+    void: int = 0
     proofs: Counter[str] = field(default_factory=Counter)
     most_bits: int = 0
     kinks: set[str] = field(default_factory=set)
@@ -130,7 +130,7 @@ class Tally:
             self.directed += 1
             self.untraced += judgement.directed.untraced
             self.seen_along = max(self.seen_along, judgement.directed.seen())
-        if self.held is not None and any(np.isin(t.status, INFORMATIVE).any() for t in judgement.tensors.values()):
+        if self.held is not None and any(t.informative.any() for t in judgement.tensors.values()):
             self.held.add(case)
         for place, (exactly, near) in judgement.kinks.items():
             before = self.places.get(place, (0, 0))
@@ -144,7 +144,8 @@ class Tally:
             self.status[status] += tensor.count(status)
         if case.aims_at_kinks:
             self.by_design += tensor.count(Status.UNDECIDABLE)
-        informative = np.isin(tensor.status, INFORMATIVE)
+        informative = tensor.informative
+        self.void += int(np.count_nonzero(tensor.void))
         unit = FORMATS[case.dtype].roundoff
         bins = self.resolution.setdefault(case.dtype, Counter())
         bins.update(_bins(tensor.resolution[tensor.status != Status.NOT_COMPARED]))
@@ -182,13 +183,10 @@ class Tally:
                     if tensor.truth is not None and a == tensor.truth.name:
                         allowed = _of_numbers(tensor, b)
                     values = tensor.values[a], tensor.values[b]
-                    informative = np.isin(tensor.status, INFORMATIVE)
-                    pair.add(difference(*values), allowed, values[0], informative, 2.0**-52)
+                    pair.add(difference(*values), allowed, values[0], tensor.informative, 2.0**-52)
 
     def _coverage(self, architecture: Architecture, judgement: Judgement) -> None:
-        informative = {
-            name: int(np.count_nonzero(np.isin(t.status, INFORMATIVE))) for name, t in judgement.tensors.items()
-        }
+        informative = {name: int(np.count_nonzero(t.informative)) for name, t in judgement.tensors.items()}
         before = _upstream(architecture)
         for i, node in enumerate(architecture.nodes):
             counts = self.roles.setdefault(node.op, Counter())
@@ -217,6 +215,7 @@ class Tally:
             undecidable_by_design=self.by_design,
             overflowed=s[Status.OVERFLOW],
             certified=self.certified_entries,
+            void=self.void,
         )
 
     def certification(self, arbiter: str, mode: str) -> Certification:

@@ -1,8 +1,11 @@
 """Textbook rows: the plain, least accurate right formulas, from which the spread is taken.
 
-They judge the accurate rows of the backprop and whatever a user wrote, and are judged by nobody; they share
-no code with either. `activations(model)` adds the error model of a framework: absolute noise of c·u·sup|g'|
-on g', and 4u(|g|+1) on g of tanh and gelu, as measured (tests/benchmarks/measure_constants.py).
+They judge the accurate rows of the backprop and whatever a user wrote. Activations, losses, norms, attention and
+recurrence share no formula with the backprop; where there is none to choose, as in products, sums and moves, its rows
+run here too. A bug in one of those puts this run off the certified truth, and the arbiter holds it against both.
+
+`activations(model)` adds the error model of a framework: absolute noise of c·u·sup|g'| on g', and 4u(|g|+1) on g of
+tanh and gelu, as measured (tests/benchmarks/measure_constants.py).
 """
 
 from __future__ import annotations

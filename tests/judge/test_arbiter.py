@@ -62,7 +62,8 @@ ROWS = {
                                                 dtype="float32"),
     # The tolerance itself.
     "the spread is around something else":  Row(1.0, (1.0, 1e-16), (1.0, 1.0), ORACLE, TOLERANCE, centre=1.1),
-    "a void bound accuses nobody":          Row(1.1, (1.0, 1e-16), (1.0, 1.0), ORACLE, TOLERANCE, centre=1.1),
+    "a void bound excuses nobody":          Row(1.1, (1.0, 1e-16), (1.0, 1.0), DISAGREE, ALONE, centre=1.1),
+    "a void bound and a wrong witness":     Row(1.0, (1.0, 1e-16), (1.1, 1.0), ORACLE, TOLERANCE, centre=1.1),
     "the spread is around the truth":       Row(1.0, (1.0, 1e-16), (1.0, 1.0), AGREE, centre=1.0),
 }
 # fmt: on
