@@ -335,6 +335,7 @@ def _by_asking(case: Case, subject: Subject, arbiter: Certifier, ops: Collection
             local.of_loss(case, outputs) if node == LOSS else local.of_node(case, outputs, node, above[node], ending)
         )
         if found is None:
+            refused += 1
             continue
         try:
             yield from ask(Question.of(found, subject, arbiter), subject)

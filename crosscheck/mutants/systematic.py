@@ -24,7 +24,7 @@ from crosscheck.mutants.terms import TERMS, at_attributes
 from crosscheck.spec.fault import Factor, Fault
 from crosscheck.spec.op import Op, Value
 from crosscheck.spec.ops import OPS
-from crosscheck.strategies.fitting import PREPARED, TRIALS, extras, fault
+from crosscheck.strategies.fitting import POSITIVE, PREPARED, TRIALS, extras, fault
 from crosscheck.strategies.space import ATTRIBUTE_VALUES
 
 FAMILY = "systematic"
@@ -162,7 +162,7 @@ def mutant(part: Part, alteration: Alteration) -> Mutant:
 def beside(op: str) -> tuple[str, ...]:
     """What else is drawn: what brings an input into the shape it needs, and makes what a loss takes."""
     # An embedding is added to what it stands behind; a matrix can always be multiplied by itself transposed.
-    joined = {"embedding": ("add",), "matmul": ("transpose",)}
+    joined = {"embedding": ("add",), "matmul": ("transpose",), "poisson_nll": (POSITIVE,)}
     return joined.get(op) or ((PREPARED[op],) if op in PREPARED else ())
 
 

@@ -35,6 +35,8 @@ FACTORS = (
 NONE = "none"
 # Losses of probabilities or their logarithms, and the activation that makes those of any numbers.
 PREPARED = {"nll": "log_softmax", "kl_div": "log_softmax", "bce": "sigmoid"}
+# What makes the rates that poisson_nll takes unless it takes their logarithms: of others its value is no number.
+POSITIVE = "softplus"
 # The factors of which three together can be impossible although any two of them are not.
 ENTANGLED = (("activation", "loss", "position"), ("activation", "loss", "depth"))
 Row = tuple[str, ...]

@@ -18,7 +18,7 @@ from crosscheck.spec.errors import SpecError
 from crosscheck.spec.op import Shape, Value, no_roles
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.building import PARTNERS, Build, Joint, LayerPlan, Variant
-from crosscheck.strategies.fitting import PREPARED, fits, standing_fault
+from crosscheck.strategies.fitting import POSITIVE, PREPARED, fits, standing_fault
 from crosscheck.strategies.space import Space
 
 T = TypeVar("T")
@@ -174,6 +174,8 @@ def _loss_attributes(space: Space) -> dict[str, list[Value]]:
     ops = space.of_kind("loss")
     if "bce" in ops and PREPARED["bce"] not in space.ops:
         raise SpecError(f"ops (bce): it takes probabilities, so {PREPARED['bce']} must be among the ops")
+    if "poisson_nll" in ops and POSITIVE not in space.ops and not all(space.values("poisson_nll", "log_input")):
+        raise SpecError(f"ops (poisson_nll): without log_input it takes rates, so {POSITIVE} must be among the ops")
     every: dict[str, dict[Value, None]] = {}
     for op in ops:
         for attribute in OPS[op].attributes:

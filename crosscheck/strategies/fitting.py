@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crosscheck.spec.errors import SpecError
+from crosscheck.spec.factors import POSITIVE as POSITIVE
 from crosscheck.spec.factors import PREPARED as PREPARED
 from crosscheck.spec.op import Attributes, Shape, Value
 from crosscheck.spec.ops import OPS
@@ -103,7 +104,7 @@ EXTRAS: dict[str, Extras] = {
 def preparation(op: str, attributes: Attributes, allowed: Sequence[str]) -> str | None:
     """The op that makes what a loss takes of any numbers; None where it takes any."""
     if op == "poisson_nll" and not attributes["log_input"]:
-        return "softplus" if "softplus" in allowed else None
+        return POSITIVE if POSITIVE in allowed else None
     return PREPARED.get(op)
 
 

@@ -18,7 +18,7 @@ from crosscheck.spec.notation import parse
 from crosscheck.spec.op import Shape, Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.building import Build, Joint, LayerPlan, default
-from crosscheck.strategies.fitting import PREPARED, preparation
+from crosscheck.strategies.fitting import POSITIVE, PREPARED, preparation
 from crosscheck.strategies.space import ATTRIBUTE_VALUES, PALETTE
 from crosscheck.strategies.values import FAMILIES, make_case
 
@@ -73,7 +73,7 @@ def alone(op: str, attributes: Mapping[str, Value], shape: Shape, *, further: bo
     build = Build((op,), PALETTE, [Input("x", shape)])
     try:
         if kind == "loss":
-            allowed = tuple(filter(None, (preparation(op, variant, (*PREPARED.values(), "softplus")),)))
+            allowed = tuple(filter(None, (preparation(op, variant, (*PREPARED.values(), POSITIVE)),)))
             return replace(build, allowed=allowed).finished(op, [variant], -1)
         if op == "embedding":
             build = Build((op,), PALETTE, [Input("ids", shape, "int64")])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crosscheck.spec.errors import SpecError
+from crosscheck.spec.factors import POSITIVE
 from crosscheck.spec.op import LARGEST_SIZE, Value
 from crosscheck.spec.ops import OPS, op_named
 
@@ -179,6 +180,8 @@ class Space:
             return (self.fixed[op][attribute],)
         if OPS[op].kind == "loss" and attribute in LOSS_VALUES:
             return LOSS_VALUES[attribute][: 1 if attribute in WEIGHING and not self.weighs else None]
+        if (op, attribute) == ("poisson_nll", "log_input") and POSITIVE not in self.ops:
+            return (True,)
         spec = next(a for a in OPS[op].attributes if a.name == attribute)
         if (op, attribute) in ATTRIBUTE_VALUES:
             return ATTRIBUTE_VALUES[op, attribute]

@@ -291,3 +291,11 @@ def test_a_callable_may_give_its_intermediates_and_is_located_by_them() -> None:
     assert (found.node, found.fault, found.how) == (1, Fault("tanh", Factor.SLOPE), "its own intermediates")
     right = check(case, with_intermediates(slope=False), PROOF)
     assert right.verdict is Verdict.AGREES
+
+
+def test_sums_are_not_blamed_while_an_operation_could_not_be_asked() -> None:
+    """Rates below 0 are no case of the loss alone; a shared weight is in the network, and right."""
+    text = "x[2,2] -> dense(2) -> dense(2, weight=@0.weight, bias=@0.bias) -> poisson_nll(log_input=false, eps=0.5)"
+    case = case_of(text, seed=2, points=3)
+    found = located(case, Mute(BY_NAME["poisson_nll: doubled where negative"]))
+    assert found is None or found.fault.factor is not Factor.SUM

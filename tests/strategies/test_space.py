@@ -104,3 +104,16 @@ def test_fixed_attributes_that_leave_nothing_legal_are_refused_before_anything_i
     assert str(caught.value) == (
         "ops (hardtanh): hardtanh has min_val=5.0 and max_val=1.0; min_val must be below max_val"
     )
+
+
+def test_rates_are_asked_of_poisson_only_where_something_makes_them() -> None:
+    """Its logarithm of a negative rate is no number: of no such network anything can be said."""
+
+    def taken(*beside: str) -> set[bool]:
+        drawn = first(Space.of(["dense", "poisson_nll", *beside]))
+        return {case.architecture.loss.attributes["log_input"] for case in drawn}
+
+    assert taken() == {True}
+    assert taken("softplus") == {True, False}
+    with pytest.raises(SpecError, match="without log_input it takes rates, so softplus must be among the ops"):
+        architectures(Space.of(["dense", ("poisson_nll", {"log_input": False})]))
