@@ -18,6 +18,7 @@ from crosscheck.spec.fault import Factor, Fault, Symptom
 from crosscheck.spec.protocols import Certifier, Subject
 
 Term = tuple[str, str, str]
+BEHIND: tuple[Term, ...] = (("∇C", "first wrong", "what is done to the gradients behind the walk back"),)
 # So many are told; what a reader thinks of first stands first.
 MOST_RULED_OUT = 6
 # More than so many distinct operations wrong by themselves, and none right: no bug, but no derivative.
@@ -107,6 +108,9 @@ def diagnose(
     places = _places(located, one_network=ops is None)
     known = recognise.recognise(seen, places, mutants.mutants())
     located = _told_apart(located, known.faults)
+    terms = tuple(_terms(case.architecture, located))
+    if known.likely and known.likely[0].behind:
+        located, terms = None, BEHIND
     likely = [named.text for named in known.likely]
     return Diagnosis(
         located=located,
@@ -116,7 +120,7 @@ def diagnose(
         ruled_out=known.ruled_out,
         condition=conditions.condition(seen, fault),
         extents=tuple(extents(seen)),
-        terms=tuple(_terms(case.architecture, located)),
+        terms=terms,
         seen=tuple(seen),
     )
 

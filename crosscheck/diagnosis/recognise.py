@@ -33,11 +33,15 @@ Pattern = Callable[[Sequence[Seen]], str | None]
 
 @dataclass(frozen=True)
 class Named:
-    """One thing that it may be. `bugs` are the names of the known bugs that give these gradients."""
+    """One thing that it may be. `bugs` are the names of the known bugs that give these gradients.
+
+    `behind`: it is done to the gradients behind the walk back, so that no factor of the chain rule is to blame.
+    """
 
     symptom: Symptom
     text: str
     bugs: tuple[str, ...] = ()
+    behind: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,8 @@ def _ruled_out(
 
 
 def _measured(patterns: Iterable[tuple[Symptom, Pattern]], failing: Sequence[Seen]) -> list[Named]:
-    found = [(symptom, pattern(failing)) for symptom, pattern in patterns]
-    return [Named(symptom, text) for symptom, text in found if text]
+    found = [(symptom, pattern, pattern(failing)) for symptom, pattern in patterns]
+    return [Named(symptom, text, behind=pattern in BEHIND) for symptom, pattern, text in found if text]
 
 
 def _of_bugs(bugs: Sequence[Mutant]) -> list[Named]:
@@ -297,6 +301,7 @@ PATTERNS: tuple[tuple[Symptom, Pattern], ...] = (
     (Symptom.TRANSPOSED, _transposed),
     (Symptom.PENALTY,    _penalty),
     (Symptom.AXIS,       _shifted),
+    (Symptom.FACTOR,     whole.clipped_by_norm),
     (Symptom.FACTOR,     whole.scaled),
     (Symptom.BOUNDARY,   whole.clipped),
     (Symptom.FACTOR,     _factor_by_layer),
@@ -308,6 +313,7 @@ VAGUER: tuple[tuple[Symptom, Pattern], ...] = (
     (Symptom.FACTOR,     _factor_in_part),
 )
 # fmt: on
+BEHIND: frozenset[Pattern] = frozenset({whole.of_another, whole.clipped_by_norm, whole.clipped})
 # What a pattern that does not fit rules out.
 CONCLUSIVE = frozenset({Symptom.NEGATED, Symptom.FACTOR, Symptom.MISSING})
 # What known bugs of a place that do not fit rule out there. Of others (a term, an axis, another sample's values,

@@ -39,7 +39,26 @@ def _is(t: Tensor, other: Tensor) -> bool:
 
 
 def scaled(seen: Sequence[Seen]) -> str | None:
-    """At every point that is wrong one factor for all gradients, as clipping by the norm leaves it."""
+    """At every point that is wrong one factor for all gradients, another at each."""
+    factors, _ = _factors(seen)
+    return _said(factors) if factors else None
+
+
+def clipped_by_norm(seen: Sequence[Seen]) -> str | None:
+    """The same, and the gradients have one norm wherever they are wrong."""
+    factors, norms = _factors(seen)
+    for norm in zip(*norms, strict=True):
+        if norm[0] > 0 and not ratio.differ(norm):  # 0 where nothing of the kind is there
+            return f"{_said(factors)}: clipped, their norm is {in_words(ratio.short(norm[0]))} wherever they are wrong"
+    return None
+
+
+def _said(factors: Sequence[float]) -> str:
+    return f"at every point one factor for all gradients, from {min(factors):.3g} to {max(factors):.3g}"
+
+
+def _factors(seen: Sequence[Seen]) -> tuple[list[float], list[tuple[float, float]]]:
+    """The factor at every point that is wrong and the norms there; none where it is no factor, or one everywhere."""
     factors: list[float] = []
     norms, differ = [], False
     for s in seen:
@@ -48,19 +67,14 @@ def scaled(seen: Sequence[Seen]) -> str | None:
             parts = [(t.claimed[point], t.true[point], t.bound[point]) for t in _decided(s, int(point))]
             factor = ratio.common(parts)
             if factor is None:
-                return None
+                return [], []
             if sum(int((np.abs(p[1]) > p[2]).sum()) for p in parts) < SEVERAL:
                 continue  # of one number everything is a multiple
             factors.append(factor)
             norms.append(_norms(s, int(point)))
         differ |= len(factors) > before and ratio.differ(factors[before:])
-    if len(factors) < SEVERAL or not differ:  # one for each network is another thing
-        return None
-    said = f"at every point one factor for all gradients, from {min(factors):.3g} to {max(factors):.3g}"
-    for norm in zip(*norms, strict=True):
-        if norm[0] > 0 and not ratio.differ(norm):  # 0 where nothing of the kind is there
-            return f"{said}: clipped, their norm is {in_words(ratio.short(norm[0]))} wherever they are wrong"
-    return said
+    # One for each network is another thing.
+    return (factors, norms) if len(factors) >= SEVERAL and differ else ([], [])
 
 
 def _decided(s: Seen, point: int) -> Iterable[Tensor]:

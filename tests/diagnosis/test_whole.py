@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 from builders import Wrong, case_of, changed
 
+from crosscheck.checking import Witnesses, check
 from crosscheck.diagnosis import whole
+from crosscheck.diagnosis.diagnose import diagnose
 from crosscheck.diagnosis.seen import Seen, asked
 from crosscheck.oracles.ball import Ball
 from crosscheck.spec import Case, Gradients
 
+Spoil = Callable[[Case, Gradients], Gradients]
 SQUARE = "x[2,3] -> dense(3) -> tanh -> dense(3) -> sse"
 
 
-def seen(spoil: Callable[[Case, Gradients], Gradients], texts: Sequence[str] = (SQUARE, SQUARE)) -> list[Seen]:
+def seen(spoil: Spoil, texts: Sequence[str] = (SQUARE, SQUARE)) -> list[Seen]:
     with np.errstate(all="ignore"):
         return [asked(case_of(text, seed=k), Wrong(spoil), Ball()) for k, text in enumerate(texts)]
 
@@ -62,14 +66,15 @@ def test_two_gradients_under_each_others_keys_and_one_buffer_for_both() -> None:
 
 
 def test_what_is_clipped_by_the_norm_has_one_norm() -> None:
-    said = whole.scaled(seen(by_norm))
+    said = whole.clipped_by_norm(seen(by_norm))
     assert said is not None
     assert said.endswith(": clipped, their norm is 0.5 wherever they are wrong")
-    of_inputs_alone = whole.scaled(seen(by_norm, ("x[1,1] -> sse", "x[3,3] -> sse")))
+    of_inputs_alone = whole.clipped_by_norm(seen(by_norm, ("x[1,1] -> sse", "x[3,3] -> sse")))
     assert of_inputs_alone is not None, (
         "the one number of the smaller network has nothing to say, and no parameter a norm"
     )
     assert of_inputs_alone.endswith(": clipped, their norm is 0.5 wherever they are wrong")
+    assert whole.clipped_by_norm(seen(by_point)) is None
     assert whole.scaled(seen(by_point)) == "at every point one factor for all gradients, from 2 to 4"
     for other in (swapped, by_value):
         assert whole.scaled(seen(other)) is None
@@ -83,3 +88,14 @@ def test_what_is_clipped_by_value_is_called_that() -> None:
     assert whole.clipped(one) == "clipped: whatever is larger than 0.25 is given as that", "the others are not"
     assert whole.clipped(seen(by_norm)) is None
     assert whole.clipped(seen(lambda _c, g: changed(g, "2.weight", np.sign))) is None
+
+
+@pytest.mark.parametrize("spoil", [by_norm, by_value, swapped])
+def test_what_is_done_behind_the_walk_is_put_down_to_no_factor_of_the_chain_rule(spoil: Spoil) -> None:
+    case, others = case_of(SQUARE, seed=0), [case_of(SQUARE, seed=1)]
+    arbiter, subject = Ball(), Wrong(spoil)
+    judgement = check(case, subject, Witnesses((arbiter,), differences=False))
+    with np.errstate(all="ignore"):
+        found = diagnose(case, judgement, others, subject, arbiter, None)
+    assert found.located is None
+    assert found.terms == (("∇C", "first wrong", "what is done to the gradients behind the walk back"),)
