@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crosscheck.differences import group_testing
-from crosscheck.differences.group_testing import Hunted
+from crosscheck.differences.hunted import Hunted
 from crosscheck.differences.losses import Joint
 from crosscheck.differences.ridders import Ask
 from crosscheck.spec.case import Case

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from crosscheck.diagnosis.ratio import common
-from crosscheck.differences.group_testing import Hunted, search
+from crosscheck.differences.group_testing import search
+from crosscheck.differences.hunted import Hunted
 from crosscheck.differences.ridders import FINE, SENTINEL, STEPS, UNRESOLVED, Evaluation, ladder, neville, tiny_steps
 from crosscheck.judge.compare import UNINFORMATIVE, resolved
 from crosscheck.spec.errors import ContractBroken, UsageError

@@ -12,7 +12,8 @@ from builders import case_of, with_arrays
 from crosscheck.backprop import network
 from crosscheck.differences import losses
 from crosscheck.differences.directions import Group, Prober, Span
-from crosscheck.differences.group_testing import Hunted, search
+from crosscheck.differences.group_testing import search
+from crosscheck.differences.hunted import Hunted
 from crosscheck.spec import Case
 from crosscheck.tolerance.bounds import bound
 
