@@ -10,15 +10,24 @@ focal         α_t q^γ ℓ, ℓ bce_with_logits    α_t q^γ (ℓ' + γ ℓ q'/
 
 Of focal, with p = sigmoid(z) and s = 1 - p = sigmoid(-z): q = p(1-y) + sy is the probability of what is not the
 target, ℓ' = p(1-y) - sy, q' = ps(1-2y), and ps/q = 1/((1-y)/s + y/p), so that nothing is divided by a q that may
-vanish; for y = 0 and 1 both terms of the slope have one sign. What is infinite (log 0) is the largest number here,
-so that 0 times it is 0.
+vanish. What is infinite (log 0) is the largest number here, so that 0 times it is 0.
+
+For y = 0 and 1 that is a function of one number, m = z(1-2y): q = sigmoid(m), ℓ = softplus(m), and both terms have
+one sign. There the error of exp would count three times for γ = 2, where q ≪ 1, so that it is written otherwise: with
+e = exp(-|m|), n = γ + 1 and k = log1p(e)/e below m = 0, ℓ e above,
+
+    q^n = exp(n min(m, 0)) (1+e)^-n     value α_t q^n (1+e) (k; ℓ above)     slope ±α_t q^n (1 + γ k)
+
+Off by at most 4.7 and 3.7 ulps in float64, 5.9 and 5.5 in float32, measured by ball arithmetic at 26,000 points for
+γ = 2 (the product rule: 6.3 and 7.8, 8.7 and 9.6). In (1+e)^-n the error of e still counts n e/(1+e) times, half of n
+at most: in float32, whose exp is off by 2.3 ulps, γ = 5 has 6.8 and 6.7.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from crosscheck.backprop.activations import sigmoid
+from crosscheck.backprop.activations import sigmoid, softplus
 from crosscheck.backprop.rows import Array, Loss
 
 # exp(-FAR) is less than any number.
@@ -94,7 +103,8 @@ def gaussian_nll_slope(a: Array, var: Array, y: Array, eps: float) -> tuple[Arra
 
 def focal(z: Array, y: Array, alpha: float, gamma: float) -> Array:
     p, s = sigmoid(z), sigmoid(-z)
-    return by_class(y, alpha) * power(p * (1.0 - y) + s * y, gamma) * logistic(z, y)
+    between = power(p * (1.0 - y) + s * y, gamma) * logistic(z, y)
+    return by_class(y, alpha) * np.where(y * (1.0 - y) == 0.0, focal_of_class(against(z, y), gamma), between)
 
 
 def focal_slope(z: Array, y: Array, alpha: float, gamma: float) -> Array:
@@ -103,7 +113,43 @@ def focal_slope(z: Array, y: Array, alpha: float, gamma: float) -> Array:
     # A ratio that is 0 stands as `tiny` or 1 there, and must not be multiplied by a z of any size.
     loss = logistic(np.minimum(np.maximum(z, -FAR), FAR), y)
     inner = (p * (1.0 - y) - s * y) + gamma * loss * ratio * (1.0 - 2.0 * y)
-    return by_class(y, alpha) * power(p * (1.0 - y) + s * y, gamma) * inner
+    between = power(p * (1.0 - y) + s * y, gamma) * inner
+    of_class = (1.0 - 2.0 * y) * focal_slope_of_class(against(z, y), gamma)
+    return by_class(y, alpha) * np.where(y * (1.0 - y) == 0.0, of_class, between)
+
+
+def against(z: Array, y: Array) -> Array:
+    """m, whose sigmoid is q where y is 0 or 1."""
+    return z * (1.0 - 2.0 * y)
+
+
+def focal_of_class(m: Array, gamma: float) -> Array:
+    """q^γ ℓ."""
+    e, q, k = focal_parts(m, gamma)
+    return q * ((1.0 + e) * np.where(m < 0, k, softplus(m)))
+
+
+def focal_slope_of_class(m: Array, gamma: float) -> Array:
+    """∂/∂m of it."""
+    e, q, k = focal_parts(m, gamma)
+    return q * (1.0 + gamma * np.where(m < 0, k, softplus(m) * e))
+
+
+def focal_parts(m: Array, gamma: float) -> tuple[Array, Array, Array]:
+    """e = exp(-|m|), q^n with n = γ + 1, and log1p(e)/e.
+
+    What is lost when n min(m, 0) and 1 + e are rounded is made up for to first order: the product of a whole number and
+    of n to ten binary places is exact, and so is e - ((1 + e) - 1) (Dekker 1971).
+    """
+    n, short = gamma + 1.0, round(gamma * 1024.0) / 1024.0
+    low = np.maximum(np.minimum(m, 0.0), -FAR / n)
+    whole, x = np.rint(low), n * low
+    e = np.exp(-abs(m))
+    d = 1.0 + e
+    lost = ((short + 1.0) * whole - x) + ((short + 1.0) * (low - whole) + (gamma - short) * low)
+    q = np.exp(x) * d**-n
+    some = np.maximum(e, np.finfo(m.dtype).tiny)  # log1p(e)/e is 1 long before e is 0
+    return e, q + q * (lost - n * ((e - (d - 1.0)) / d)), np.log1p(some) / some
 
 
 def logistic(z: Array, y: Array) -> Array:

@@ -4,6 +4,9 @@ A draw meets hardsigmoid's 3, or a prediction that equals its target, by luck al
 in a family that aims at kinks half of the points get one element of each kinked operation's input put there: the
 input itself where the operation stands on one, else the bias of the layer before it, which makes up what the sum
 lacks where that is known exactly, and else has weights of zero to itself. A loss gets the target that is on its kink.
+
+A loss of a difference without a kink gets one too, the output itself, at one point: there d/d is no number, and what
+divides by d is as right everywhere else. No slope is undecided at it; it is 0.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from crosscheck.strategies.affine import channel, is_affine, reaching
 from crosscheck.strategies.exact import BITS, MAXIMA, MEANS, MOVES, Floats, dense, known, moved, preimage, summed
 
 GATES = ("glu", "swiglu")
+# Losses that are smooth where output and target agree.
+SMOOTH = ("sse", "mse", "huber", "gaussian_nll")
 Index = tuple[int, ...]
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -70,6 +75,13 @@ def plant(numbers: Numbers, generator: np.random.Generator, *, targets: bool = T
         for point, place in _chosen(points, places, generator):
             index = _element(architecture.shape_of(loss.inputs[0]), generator)
             _set_target(pinned, loss.inputs[0], point, index, place)
+    if targets and loss.op in SMOOTH:
+        pinned = Pinning(numbers, numbers.known())
+        # One point: its slope is 0, which says nothing of what comes before it.
+        for point, place in _chosen(points, (0.0,), generator)[:1]:
+            _set_target(
+                pinned, loss.inputs[0], point, _element(architecture.shape_of(loss.inputs[0]), generator), place
+            )
 
 
 def _chosen(points: int, places: tuple[float, ...], generator: np.random.Generator) -> list[tuple[int, float]]:

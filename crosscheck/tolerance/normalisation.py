@@ -1,9 +1,16 @@
-"""Textbook rows of the normalisations: the mean, the variance around it, and the backward in its short form,
+"""Textbook rows of the normalisations: the mean, the variance around it, and the backward as the chain rule has it,
 
-    ∂C/∂a = (g - mean of g - x · mean of g x)/σ,   x = d/σ
+    ∂C/∂a = (g/σ - x · mean of g x/σ) - mean of g/σ,   x = d/σ
 
-which most people write, and which is the least accurate: it takes for granted that Σ x = 0. Where a large mean has lost
-digits that is not so, and the longer forms, in which Σ d stands, make up for it.
+in that order. It is the least accurate of the right ones in two ways. It takes for granted that Σ x = 0: where a large
+mean has lost digits that is not so, and the longer forms, in which Σ d stands, make up for it. And the inner difference
+is rounded while g/σ still has its mean: by u |g|/σ, in each sample by itself. Who takes the mean of g out first,
+
+    ∂C/∂a = (g - mean of g - x · mean of g x)/σ
+
+has of that but the error of the mean, which is common to a group; and what is common to a group the next norm on the
+way back takes out again. So behind equal g, after a mean pool or mae, a bound from this short form would be next to
+nothing, where the other loses all digits of what is a difference of g alone.
 
 Whoever computes the variance as mean of a² - mean² loses more than that, and is told so: no bound allows for it.
 """
@@ -93,6 +100,15 @@ def short_form(g: Array, a: Array, groups: Groups, eps: float) -> Array:
     return inverse * (around(g, groups) - standardised_again(a, groups, eps, way=1) * share)
 
 
+def mean_last(g: Array, a: Array, groups: Groups, eps: float) -> Array:
+    """By the sum of what comes straight and through σ, and then the mean of g/σ taken out."""
+    share = mean(g * standardised_again(a, groups, eps), groups)
+    inverse = one_over_sigma(around(a, groups), groups, eps)
+    straight = g * inverse
+    through = straight - standardised_again(a, groups, eps, way=1) * (share * inverse)
+    return through - mean(straight, groups) if groups.centred else through
+
+
 def by_rsqrt(g: Array, a: Array, groups: Groups, eps: float) -> Array:
     """JAX's: the derivative of 1/√v is (1/√v)/v before it is multiplied by anything; in float16 1e-5 is too small a v.
 
@@ -100,7 +116,7 @@ def by_rsqrt(g: Array, a: Array, groups: Groups, eps: float) -> Array:
     """
     d = around(a, groups)
     inverse = one_over_sigma(d, groups, eps)
-    found = unless_overflown(short_form(g, a, groups, eps), inverse * inverse, plain(inverse))
+    found = unless_overflown(mean_last(g, a, groups, eps), inverse * inverse, plain(inverse))
     return unless_lost(found, (g * d).sum(axis=groups.axes, keepdims=True))
 
 
@@ -166,7 +182,7 @@ def given(standardise: Callable[[Array, Array, Array], Array]) -> Layer:
     return Layer(forward, backward)
 
 
-PLAIN = Formulas(standardised, short_form, standardised_again)
+PLAIN = Formulas(standardised, mean_last, standardised_again)
 # PyTorch's kernels on the CPU: all three have x from two products, layer and group norm the backward from sums of a.
 FOLDED, BY_SUMS = Formulas(folded, short_form, folded_again), Formulas(folded, by_sums, folded_again)
 BY_RSQRT = Formulas(standardised, by_rsqrt, standardised_again)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from builders import case_of
 
+from crosscheck.backprop import network
 from crosscheck.backprop.branches import met
-from crosscheck.spec import Case
+from crosscheck.checking import Witnesses, check
+from crosscheck.judge.compare import Status
+from crosscheck.oracles.ball import Ball
+from crosscheck.search import FAILING
+from crosscheck.spec import Case, Subject, Verdict
 from crosscheck.spec.dtypes import DTYPES
 from crosscheck.strategies import kinks
+from crosscheck.strategies.by_index import Source
+from crosscheck.strategies.cases import cases
+from crosscheck.strategies.space import Space
 from crosscheck.strategies.values import FAMILIES
+from crosscheck.subjects.builtin import Builtin
 
 AIMING = tuple(name for name, family in FAMILIES.items() if family.kinks)
 
@@ -77,10 +88,75 @@ def test_other_families_are_drawn_as_ever(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_without_a_kink_the_numbers_are_those_that_were_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "x[3,4] -> dense(2) -> tanh -> sse"
+    text = "x[3,4] -> dense(2) -> tanh -> cotangent"
     planted = case_of(text, family="dyadic")
     monkeypatch.setattr(kinks, "plant", lambda *_args, **_options: None)
     assert planted.key == case_of(text, family="dyadic").key
+
+
+def agreeing(case: Case) -> np.ndarray:
+    """At which points some output is its target exactly."""
+    loss = case.architecture.loss
+    tape = network.forward(case.architecture, case.params, case.inputs, case.targets, weights=case.weights)
+    return np.asarray((tape.value(loss.inputs[0]) == case.targets).reshape(case.n_points, -1).any(axis=1))
+
+
+# fmt: off
+SMOOTH = [
+    "x[3,4] -> dense(2) -> tanh -> sse",
+    "x[3,4] -> dense(2) -> gelu -> mse",
+    "x[3,4] -> dense(2) -> sigmoid -> huber(delta=0.5)",
+    "x[3,2]; v[3,2]; x -> dense(2) -> gelu -> gaussian_nll(v)",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("text", SMOOTH)
+@pytest.mark.parametrize("family", AIMING)
+def test_an_output_is_its_target_at_one_point_where_a_loss_is_smooth(text: str, family: str) -> None:
+    for seed in range(4):
+        case = case_of(text, family=family, seed=seed, points=8)
+        assert agreeing(case).sum() == 1, f"seed {seed}"
+        assert not any(op == case.architecture.loss.op and place == 0.0 for op, place in met(case, {}))
+
+
+@pytest.mark.parametrize("text", SMOOTH)
+def test_where_output_and_target_agree_everything_is_decided(text: str) -> None:
+    case = case_of(text, family="dyadic", points=8)
+    judgement = check(case.take(np.flatnonzero(agreeing(case)).tolist()), Builtin(), Witnesses((Ball(),)))
+    assert judgement.verdict is Verdict.AGREES
+    assert not any(tensor.count(Status.UNDECIDABLE) for tensor in judgement.tensors.values())
+
+
+def met_after(wrong: Subject, loss: str, seed: int, most: int = 40) -> int:
+    """How many networks of the default strategy a subject passes before it fails."""
+    source = Source(cases(Space.of(["dense", "tanh", "relu", "sigmoid", loss])), seed)
+    for index in range(most):
+        case = source.case(index)
+        assert case is not None
+        with np.errstate(all="ignore"):
+            if check(case, wrong, Witnesses((Ball(),), differences=False)).verdict in FAILING:
+                return index + 1
+    return most
+
+
+def at_zero(loss: str, value: float) -> Builtin:
+    """The built-in with another slope where output and target agree, and there alone."""
+    row = network.ROWS[loss]
+
+    def slope(a: np.ndarray, y: np.ndarray, **own: float) -> np.ndarray:
+        return np.where(a == y, value, row.da(a, y, **own))
+
+    return Builtin({**network.ROWS, loss: replace(row, da=slope)})
+
+
+@pytest.mark.parametrize("value", [np.nan, 1.0])
+@pytest.mark.parametrize("loss", ["sse", "mse", "huber"])
+def test_a_slope_that_is_wrong_where_output_and_target_agree_is_met_soon(loss: str, value: float) -> None:
+    """Before a target was set so, it was met within 300 networks in fewer than half of the hunts."""
+    after = [met_after(at_zero(loss, value), loss, seed) for seed in range(6)]
+    assert sorted(after)[3] <= 6, after
+    assert max(after) <= 20, after
 
 
 def test_what_cannot_be_put_on_a_kink_is_left_alone() -> None:
