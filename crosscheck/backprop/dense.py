@@ -38,6 +38,11 @@ def lies_by_node(a: Array) -> bool:
     return type(a) is np.ndarray and a.strides[-1] > a.strides[-2]
 
 
+def over_rows(dz: Array) -> Array:
+    """Σ_i dz_i; of plain arrays in one pass, which is quicker than NumPy's sum over so short an axis."""
+    return np.einsum("...ij->...j", dz) if type(dz) is np.ndarray else dz.sum(axis=-2)
+
+
 def forward(site: Site, inputs: tuple[Array, ...], params: Mapping[str, Array]) -> Array:
     z = by_node(as_rows(inputs[0], len(site.in_shapes[0])), params["weight"].swapaxes(-1, -2))
     if "bias" in params:
@@ -51,9 +56,9 @@ def backward(
 ) -> tuple[tuple[Array, ...], dict[str, Array]]:
     dz = as_rows(d_out, len(site.out_shape))
     a = as_rows(inputs[0], len(site.in_shapes[0]))
-    gradients = {"weight": np.matmul(dz.swapaxes(-1, -2), a)}
-    if "bias" in params:
-        gradients["bias"] = dz.sum(axis=-2)
+    # db first, while dz is near the processor: the products drive it out.
+    gradients = {"bias": over_rows(dz)} if "bias" in params else {}
+    gradients["weight"] = np.matmul(dz.swapaxes(-1, -2), a)
     da = (by_node if lies_by_node(a) else np.matmul)(dz, params["weight"])
     return (da.reshape((*da.shape[:-2], *site.in_shapes[0])),), gradients
 

@@ -116,7 +116,7 @@ def chosen(mask: Array, values: Array) -> Array:
 
 def plus(fresh: Array, values: Array) -> Array:
     """fresh + values, in the place of `fresh` where that is as large: memory that is new costs as much as the sum."""
-    if fresh.shape != values.shape and np.broadcast_shapes(fresh.shape, values.shape) != fresh.shape:
+    if not all(n in (1, whole) for n, whole in zip(values.shape, fresh.shape, strict=True)):
         return fresh + values
     fresh += values
     return fresh
