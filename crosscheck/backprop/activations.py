@@ -111,17 +111,12 @@ def half_log_softmax(z: Array, axis: int) -> Array:
 
 
 def log_softmax_pulled_back(z: Array, da: Array, axis: int) -> Array:
-    """da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j."""
-    sizes = 0.5 * abs(da)
-    smaller = not_the_top(sizes - sizes.max(axis=axis, keepdims=True))
-    return log_softmax_pulled_back_with(z, da, others(da, smaller, axis), axis)
-
-
-def log_softmax_pulled_back_with(z: Array, da: Array, rest: Array, axis: int) -> Array:
-    """The same, with the sums of the other da given.
+    """da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j.
 
     The sum of the other p is that of the other e over that of all: what both sums have lost cancels.
     """
+    sizes = 0.5 * abs(da)
+    rest = others(da, not_the_top(sizes - sizes.max(axis=axis, keepdims=True)), axis)
     half, e = below_the_top(z, axis)
     total = e.sum(axis=axis, keepdims=True)
     return da * (others(e, not_the_top(half), axis) / total) - e / total * rest
