@@ -23,6 +23,8 @@ from crosscheck.backprop.rows import Array, Layer, Site, plus
 
 def as_rows(array: Array, rank: int) -> Array:
     """(leading…, axes…, width) → (leading…, rows, width), where one network has `rank` axes."""
+    if rank == 2:
+        return array
     core = array.shape[array.ndim - rank :]
     return array.reshape((*array.shape[: array.ndim - rank], math.prod(core[:-1]), core[-1]))
 

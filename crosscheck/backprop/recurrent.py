@@ -105,12 +105,6 @@ def of_inputs(x: Array, steps: int, params: Params, biases: tuple[str, ...] = ("
     return u.reshape((*u.shape[:-2], steps, u.shape[-2] // steps, u.shape[-1]))
 
 
-def transposed(weight: Array) -> Array:
-    """Uᵀ, laid out once as every step needs it."""
-    weight = weight.swapaxes(-1, -2)
-    return np.ascontiguousarray(weight) if isinstance(weight, np.ndarray) else weight
-
-
 def initial(site: Site, inputs: tuple[Array, ...], number: int, like: Array) -> Array:
     """An initial state (leading…, N, H): an input, or zeros."""
     if len(inputs) > number:
@@ -157,7 +151,7 @@ def rnn(gates: Mapping[str, Gate]) -> Keeping:
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
         gate, count = gates[str(site.attributes["nonlinearity"])], site.in_shapes[0][1]
-        u, weight = of_inputs(inputs[0], count, params), transposed(params["weight_hh"])
+        u, weight = of_inputs(inputs[0], count, params), params["weight_hh"].swapaxes(-1, -2)
         states, sums = [initial(site, inputs, 1, u[..., 0, :, :])], []
         for t in range(count):
             sums.append(plus(u[..., t, :, :], np.matmul(states[t], weight)))
@@ -217,7 +211,7 @@ def lstm(s: Gate, tanh: Gate) -> Keeping:
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
         own, count, hidden = sigmoids_first(params), site.in_shapes[0][1], int(site.attributes["hidden"])
-        u, weight = of_inputs(inputs[0], count, own), transposed(own["weight_hh"])
+        u, weight = of_inputs(inputs[0], count, own), own["weight_hh"].swapaxes(-1, -2)
         h, c = (initial(site, inputs, number, u[..., 0, :, :]) for number in (1, 2))
         steps, states = [], [h]
         for t in range(count):
@@ -268,7 +262,7 @@ def gru(s: Gate, tanh: Gate) -> Keeping:
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
         count, hidden = site.in_shapes[0][1], int(site.attributes["hidden"])
-        u, weight = of_inputs(inputs[0], count, params, ("bias_ih",)), transposed(params["weight_hh"])
+        u, weight = of_inputs(inputs[0], count, params, ("bias_ih",)), params["weight_hh"].swapaxes(-1, -2)
         h = initial(site, inputs, 1, u[..., 0, :, :])
         steps, states = [], [h]
         for t in range(count):
