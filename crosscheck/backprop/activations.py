@@ -45,7 +45,7 @@ import numpy as np
 
 from crosscheck.backprop.celu import celu, celu_slope
 from crosscheck.backprop.gates import SPLIT, gelu, gelu_slope, mish, mish_slope, silu, silu_slope
-from crosscheck.backprop.rows import Activation, Array, chosen
+from crosscheck.backprop.rows import Activation, Array, above_zero, chosen
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -161,7 +161,7 @@ ROWS: dict[str, Activation] = {
     "identity":    Activation(lambda z: z,            lambda z, a, da: da),
     "sigmoid":     Activation(sigmoid,                lambda z, a, da: da * sigmoid_slope(z)),
     "tanh":        Activation(np.tanh,                lambda z, a, da: da * sech_squared(z)),
-    "relu":        Activation(lambda z: np.maximum(z, 0.0), lambda z, a, da: chosen(z > 0, da)),
+    "relu":        Activation(above_zero,             lambda z, a, da: chosen(z > 0, da)),
     "leaky_relu":  Activation(lambda z, negative_slope: np.where(z > 0, z, negative_slope * z),
                               lambda z, a, da, negative_slope: np.where(z > 0, da, negative_slope * da)),
     "elu":         Activation(elu,                    lambda z, a, da, alpha: da * elu_slope(z, alpha)),
