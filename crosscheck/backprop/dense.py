@@ -6,9 +6,6 @@ Given dz = ∂C/∂z:
     ∂C/∂w_jk = Σ_i ∂C/∂z_ij · ∂z_ij/∂w_jk = Σ_i dz_ij a_ik           dW = dzᵀ a
     ∂C/∂b_j  = Σ_i dz_ij                                             db = Σ_i dz
     ∂C/∂a_ik = Σ_j ∂C/∂z_ij · ∂z_ij/∂a_ik = Σ_j dz_ij w_jk           da = dz W   (j over the next layer)
-
-On plain arrays z lies in memory node by node, as W aᵀ does: at that BLAS is quicker, by a twentieth, than at a Wᵀ. da
-lies as a does, so that what came from other layers goes back to them as they gave it.
 """
 
 from __future__ import annotations
@@ -29,24 +26,8 @@ def as_rows(array: Array, rank: int) -> Array:
     return array.reshape((*array.shape[: array.ndim - rank], math.prod(core[:-1]), core[-1]))
 
 
-def by_node(a: Array, b: Array) -> Array:
-    """a b, of plain arrays column after column."""
-    if type(a) is not np.ndarray or type(b) is not np.ndarray:
-        return np.matmul(a, b)
-    return np.matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2)).swapaxes(-1, -2)
-
-
-def lies_by_node(a: Array) -> bool:
-    return type(a) is np.ndarray and a.strides[-1] > a.strides[-2]
-
-
-def over_rows(dz: Array) -> Array:
-    """Σ_i dz_i; of plain arrays in one pass, which is quicker than NumPy's sum over so short an axis."""
-    return np.einsum("...ij->...j", dz) if type(dz) is np.ndarray else dz.sum(axis=-2)
-
-
 def forward(site: Site, inputs: tuple[Array, ...], params: Mapping[str, Array]) -> Array:
-    z = by_node(as_rows(inputs[0], len(site.in_shapes[0])), params["weight"].swapaxes(-1, -2))
+    z = np.matmul(as_rows(inputs[0], len(site.in_shapes[0])), params["weight"].swapaxes(-1, -2))
     if "bias" in params:
         bias = params["bias"]
         z = plus(z, bias.reshape((*bias.shape[:-1], 1, bias.shape[-1])))
@@ -59,9 +40,9 @@ def backward(
     dz = as_rows(d_out, len(site.out_shape))
     a = as_rows(inputs[0], len(site.in_shapes[0]))
     # db first, while dz is near the processor: the products drive it out.
-    gradients = {"bias": over_rows(dz)} if "bias" in params else {}
+    gradients = {"bias": dz.sum(axis=-2)} if "bias" in params else {}
     gradients["weight"] = np.matmul(dz.swapaxes(-1, -2), a)
-    da = (by_node if lies_by_node(a) else np.matmul)(dz, params["weight"])
+    da = np.matmul(dz, params["weight"])
     return (da.reshape((*da.shape[:-2], *site.in_shapes[0])),), gradients
 
 
