@@ -45,7 +45,7 @@ import numpy as np
 
 from crosscheck.backprop.celu import celu, celu_slope
 from crosscheck.backprop.gates import SPLIT, gelu, gelu_slope, mish, mish_slope, silu, silu_slope
-from crosscheck.backprop.rows import Activation, Array, chosen
+from crosscheck.backprop.rows import Activation, Array, above_zero, chosen
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -111,17 +111,12 @@ def half_log_softmax(z: Array, axis: int) -> Array:
 
 
 def log_softmax_pulled_back(z: Array, da: Array, axis: int) -> Array:
-    """da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j."""
-    sizes = 0.5 * abs(da)
-    smaller = not_the_top(sizes - sizes.max(axis=axis, keepdims=True))
-    return log_softmax_pulled_back_with(z, da, others(da, smaller, axis), axis)
-
-
-def log_softmax_pulled_back_with(z: Array, da: Array, rest: Array, axis: int) -> Array:
-    """The same, with the sums of the other da given.
+    """da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j.
 
     The sum of the other p is that of the other e over that of all: what both sums have lost cancels.
     """
+    sizes = 0.5 * abs(da)
+    rest = others(da, not_the_top(sizes - sizes.max(axis=axis, keepdims=True)), axis)
     half, e = below_the_top(z, axis)
     total = e.sum(axis=axis, keepdims=True)
     return da * (others(e, not_the_top(half), axis) / total) - e / total * rest
@@ -166,7 +161,7 @@ ROWS: dict[str, Activation] = {
     "identity":    Activation(lambda z: z,            lambda z, a, da: da),
     "sigmoid":     Activation(sigmoid,                lambda z, a, da: da * sigmoid_slope(z)),
     "tanh":        Activation(np.tanh,                lambda z, a, da: da * sech_squared(z)),
-    "relu":        Activation(lambda z: np.maximum(z, 0.0), lambda z, a, da: chosen(z > 0, da)),
+    "relu":        Activation(above_zero,             lambda z, a, da: chosen(z > 0, da)),
     "leaky_relu":  Activation(lambda z, negative_slope: np.where(z > 0, z, negative_slope * z),
                               lambda z, a, da, negative_slope: np.where(z > 0, da, negative_slope * da)),
     "elu":         Activation(elu,                    lambda z, a, da, alpha: da * elu_slope(z, alpha)),

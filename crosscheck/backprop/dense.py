@@ -6,9 +6,6 @@ Given dz = ∂C/∂z:
     ∂C/∂w_jk = Σ_i ∂C/∂z_ij · ∂z_ij/∂w_jk = Σ_i dz_ij a_ik           dW = dzᵀ a
     ∂C/∂b_j  = Σ_i dz_ij                                             db = Σ_i dz
     ∂C/∂a_ik = Σ_j ∂C/∂z_ij · ∂z_ij/∂a_ik = Σ_j dz_ij w_jk           da = dz W   (j over the next layer)
-
-On plain arrays z lies in memory node by node, as W aᵀ does: at that BLAS is quicker, by a twentieth, than at a Wᵀ. da
-lies as a does, so that what came from other layers goes back to them as they gave it.
 """
 
 from __future__ import annotations
@@ -23,23 +20,14 @@ from crosscheck.backprop.rows import Array, Layer, Site, plus
 
 def as_rows(array: Array, rank: int) -> Array:
     """(leading…, axes…, width) → (leading…, rows, width), where one network has `rank` axes."""
+    if rank == 2:
+        return array
     core = array.shape[array.ndim - rank :]
     return array.reshape((*array.shape[: array.ndim - rank], math.prod(core[:-1]), core[-1]))
 
 
-def by_node(a: Array, b: Array) -> Array:
-    """a b, of plain arrays column after column."""
-    if type(a) is not np.ndarray or type(b) is not np.ndarray:
-        return np.matmul(a, b)
-    return np.matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2)).swapaxes(-1, -2)
-
-
-def lies_by_node(a: Array) -> bool:
-    return type(a) is np.ndarray and a.strides[-1] > a.strides[-2]
-
-
 def forward(site: Site, inputs: tuple[Array, ...], params: Mapping[str, Array]) -> Array:
-    z = by_node(as_rows(inputs[0], len(site.in_shapes[0])), params["weight"].swapaxes(-1, -2))
+    z = np.matmul(as_rows(inputs[0], len(site.in_shapes[0])), params["weight"].swapaxes(-1, -2))
     if "bias" in params:
         bias = params["bias"]
         z = plus(z, bias.reshape((*bias.shape[:-1], 1, bias.shape[-1])))
@@ -51,10 +39,10 @@ def backward(
 ) -> tuple[tuple[Array, ...], dict[str, Array]]:
     dz = as_rows(d_out, len(site.out_shape))
     a = as_rows(inputs[0], len(site.in_shapes[0]))
-    gradients = {"weight": np.matmul(dz.swapaxes(-1, -2), a)}
-    if "bias" in params:
-        gradients["bias"] = dz.sum(axis=-2)
-    da = (by_node if lies_by_node(a) else np.matmul)(dz, params["weight"])
+    # db first, while dz is near the processor: the products drive it out.
+    gradients = {"bias": dz.sum(axis=-2)} if "bias" in params else {}
+    gradients["weight"] = np.matmul(dz.swapaxes(-1, -2), a)
+    da = np.matmul(dz, params["weight"])
     return (da.reshape((*da.shape[:-2], *site.in_shapes[0])),), gradients
 
 

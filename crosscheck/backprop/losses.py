@@ -16,12 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from crosscheck.backprop import likelihoods, margins
-from crosscheck.backprop.activations import (
-    half_log_softmax,
-    log_softmax_pulled_back,
-    log_softmax_pulled_back_with,
-    sigmoid,
-)
+from crosscheck.backprop.activations import below_the_top, half_log_softmax, log_softmax_pulled_back, sigmoid
 from crosscheck.backprop.likelihoods import counted, one_hot
 from crosscheck.backprop.rows import Array, Loss
 
@@ -73,9 +68,17 @@ def softmax_cross_entropy_slope(z: Array, y: Array, targets: str, label_smoothin
     probabilities = distribution(z, y, targets, label_smoothing)
     if targets == "probabilities" or label_smoothing:
         return -log_softmax_pulled_back(z, probabilities, -1)
-    # Of zeros and a one every sum is exact.
-    rest = probabilities.sum(axis=-1, keepdims=True) - probabilities
-    return -log_softmax_pulled_back_with(z, probabilities, rest, -1)
+    return slope_of_classes(z, probabilities)
+
+
+def slope_of_classes(z: Array, y: Array) -> Array:
+    """The slope where y_c is 1 at one class, or at none, and 0 elsewhere: p_k at k ≠ c, and -Σ_{k≠c} p_k at c.
+
+    Of zeros and a one every sum is exact, and the factor Σ_{c≠k} y_c leaves out of the sum of p what is to be left out.
+    """
+    _, e = below_the_top(z, -1)
+    other = e * (y.sum(axis=-1, keepdims=True) - y)
+    return (other - y * other.sum(axis=-1, keepdims=True)) / e.sum(axis=-1, keepdims=True)
 
 
 # fmt: off

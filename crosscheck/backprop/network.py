@@ -104,6 +104,8 @@ class Tape:
 
     def given(self, index: int) -> tuple[Array, ...]:
         """What node `index` is given: numbers, and indices and masks where it takes those."""
+        if not self.indices:
+            return tuple(map(self.value, self.architecture.nodes[index].inputs))
         slots = zip(self.architecture.nodes[index].inputs, self.architecture.slots(index), strict=True)
         return tuple(
             self.value(link) if slot.dtype == "float" else self.indices[self.architecture.inputs[-link - 1].name]

@@ -25,8 +25,9 @@ and then, of all steps t and samples at once, with h the state before the step:
 where du = dv = dz in rnn and lstm. What is left of dh and dC before the first step belongs to the initial states. At
 the kink of relu the derivative from below is taken.
 
-1 - k is s(-z_z), and the slopes are those of `activations` in the form that is fastest here: nothing of a saturated
-gate is lost. Where exp overflows the gate is what it should be, 0.
+1 - k is s(-z_z), and the slopes are those of `activations` in the form that is fastest here, with w = exp(-z) once for
+the gate and its slope: s = 1/(1+w), s' = s/(1+1/w), s(-z) = 1/(1+1/w). Nothing of a saturated gate is lost. Where w
+overflows the gate is what it should be, 0, and where 1/w does the slope is.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from crosscheck.backprop.dense import as_rows
 from crosscheck.backprop.rows import Array, Keeping, Kept, Site, cut, plus
-from crosscheck.backprop.steps import Places, by_step, rows_by_step
+from crosscheck.backprop.steps import Places, by_step, of_all, rows_by_step
 
 Params = Mapping[str, Array]
 Backward = tuple[tuple[Array | None, ...], dict[str, Array]]
@@ -49,15 +50,15 @@ Backward = tuple[tuple[Array | None, ...], dict[str, Array]]
 
 @dataclass(frozen=True)
 class Gate:
-    """a = g(z), g'(z) from z and a, and 1 - g(z)."""
+    """a = g(z), g'(z) and 1 - g(z), of which all see w, which is z or what they have on their way from it.
+
+    f(w) = a, slope(w, a) = g'(z), rest(w, a) = 1 - g(z).
+    """
 
     f: Callable[[Array], Array]
     slope: Callable[[Array, Array], Array]
     rest: Callable[[Array, Array], Array] = lambda _, a: 1.0 - a
-
-
-def sigmoid(z: Array) -> Array:
-    return 1.0 / (1.0 + np.exp(-z))
+    way: Callable[[Array], Array] = lambda z: z
 
 
 def sech_squared(z: Array, _a: Array) -> Array:
@@ -66,15 +67,29 @@ def sech_squared(z: Array, _a: Array) -> Array:
     return 4.0 * q / (d * d)
 
 
-SIGMOID = Gate(sigmoid, lambda z, a: a / (1.0 + np.exp(z)), lambda z, _: sigmoid(-z))
+SIGMOID = Gate(  # w = exp(-z)
+    f=lambda w: 1.0 / (1.0 + w),
+    slope=lambda w, a: a / (1.0 + 1.0 / w),
+    rest=lambda w, _: 1.0 / (1.0 + 1.0 / w),
+    way=lambda z: np.exp(-z),
+)
 TANH = Gate(np.tanh, sech_squared)
 RELU = Gate(lambda z: np.maximum(z, 0.0), lambda z, _: np.where(z > 0, np.ones_like(z), 0.0))
+
+
+_quiet = np.errstate(over="ignore", divide="ignore")
 
 
 def part(z: Array, number: int, count: int) -> Array:
     """One of so many gates."""
     size = z.shape[-1] // count
     return z[..., number * size : (number + 1) * size]
+
+
+def thirds(ifo: Array) -> tuple[Array, Array, Array]:
+    """What belongs to i, to f and to o, where they are side by side."""
+    size = ifo.shape[-1] // 3
+    return ifo[..., :size], ifo[..., size : 2 * size], ifo[..., 2 * size :]
 
 
 def beside(bias: Array) -> Array:
@@ -90,12 +105,6 @@ def of_inputs(x: Array, steps: int, params: Params, biases: tuple[str, ...] = ("
     return u.reshape((*u.shape[:-2], steps, u.shape[-2] // steps, u.shape[-1]))
 
 
-def transposed(weight: Array) -> Array:
-    """Uᵀ, laid out once as every step needs it."""
-    weight = weight.swapaxes(-1, -2)
-    return np.ascontiguousarray(weight) if isinstance(weight, np.ndarray) else weight
-
-
 def initial(site: Site, inputs: tuple[Array, ...], number: int, like: Array) -> Array:
     """An initial state (leading…, N, H): an input, or zeros."""
     if len(inputs) > number:
@@ -103,8 +112,9 @@ def initial(site: Site, inputs: tuple[Array, ...], number: int, like: Array) -> 
     return np.zeros_like(like[..., : int(site.attributes["hidden"])])
 
 
-def output(site: Site, states: list[Array]) -> Array:
-    return states[-1] if site.attributes["output"] == "last" else np.stack(states, axis=-2)
+def output(site: Site, h: Array) -> Array:
+    """From h before the first step and after each, (leading…, T+1, N, H)."""
+    return h[..., -1, :, :] if site.attributes["output"] == "last" else by_step(h[..., 1:, :, :])
 
 
 def upstream(site: Site, d_out: Array, step: int) -> Array | None:
@@ -119,15 +129,14 @@ def added(a: Array | None, b: Array | None) -> Any:
 
 
 def collected(
-    site: Site, inputs: tuple[Array, ...], params: Params, before: list[Array], du: Places, dv: Places
+    site: Site, inputs: tuple[Array, ...], params: Params, h: Array, du: Places, dv: Places
 ) -> tuple[Array, dict[str, Array]]:
-    """∂C/∂x and the parameters' gradients, from what each step leaves: h before it, du and dv."""
+    """∂C/∂x and the parameters' gradients, from h (as `output` has it) and from what each step leaves: du and dv."""
     of_input = as_rows(du.whole(), 3)
     of_state = of_input if dv is du else as_rows(dv.whole(), 3)
-    states = as_rows(np.stack([np.broadcast_to(h, before[-1].shape) for h in before], axis=-3), 3)
     gradients = {
         "weight_ih": np.matmul(of_input.swapaxes(-1, -2), rows_by_step(inputs[0])),
-        "weight_hh": np.matmul(of_state.swapaxes(-1, -2), states),
+        "weight_hh": np.matmul(of_state.swapaxes(-1, -2), as_rows(h[..., :-1, :, :], 3)),
     }
     if "bias_ih" in params:
         gradients["bias_ih"] = of_input.sum(axis=-2)
@@ -142,44 +151,42 @@ def rnn(gates: Mapping[str, Gate]) -> Keeping:
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
         gate, count = gates[str(site.attributes["nonlinearity"])], site.in_shapes[0][1]
-        u, weight = of_inputs(inputs[0], count, params), transposed(params["weight_hh"])
-        h = initial(site, inputs, 1, u[..., 0, :, :])
-        before, z, after = [], [], []
+        u, weight = of_inputs(inputs[0], count, params), params["weight_hh"].swapaxes(-1, -2)
+        states, sums = [initial(site, inputs, 1, u[..., 0, :, :])], []
         for t in range(count):
-            before.append(h)
-            z.append(plus(u[..., t, :, :], np.matmul(h, weight)))
-            h = gate.f(z[-1])
-            after.append(h)
-        stacked = np.stack(z, axis=-2)
-        return output(site, after), Kept((before, after, stacked), stacked)
+            sums.append(plus(u[..., t, :, :], np.matmul(states[t], weight)))
+            states.append(gate.f(sums[t]))
+        h, z = of_all(states), of_all(sums)
+        return output(site, h), Kept((h, z), by_step(z))
 
     def backward(site: Site, d_out: Array, kept: Kept, inputs: tuple[Array, ...], params: Params) -> Backward:
-        before, after, z = kept.values
+        h, z = kept.values
         # Of all steps at once: on which side of a kink each is, is asked of each on its own.
-        slope = gates[str(site.attributes["nonlinearity"])].slope(z, np.stack(after, axis=-2))
-        dz, dh = Places(len(before)), None
-        for t in reversed(range(len(before))):
-            dz.put(t, added(upstream(site, d_out, t), dh) * slope[..., t, :])
+        slope = gates[str(site.attributes["nonlinearity"])].slope(z, h[..., 1:, :, :])
+        count = site.in_shapes[0][1]
+        dz, dh = Places(count), None
+        for t in reversed(range(count)):
+            dz.put(t, added(upstream(site, d_out, t), dh) * slope[..., t, :, :])
             dh = np.matmul(dz[t], params["weight_hh"])
-        dx, gradients = collected(site, inputs, params, before, dz, dz)
+        dx, gradients = collected(site, inputs, params, h, dz, dz)
         return (dx, dh)[: len(inputs)], gradients
 
     return Keeping(forward, backward)
 
 
-@dataclass(frozen=True)
-class LstmStep:
-    """What one step of an lstm leaves: its states before and after, and its gates, the three sigmoids side by side.
+class LstmStep(NamedTuple):
+    """What one step of an lstm leaves: C before and after it, a = tanh C', and its gates, with what they go by.
 
-    `if_` are i and f among them, which the cell has on its way.
+    i, f and o are parts of `ifo`, and go by `w`.
     """
 
-    h: Array
     c: Array
-    z: Array
+    w: Array
     ifo: Array
+    i: Array
+    f: Array
+    o: Array
     z_g: Array
-    if_: Array
     g: Array
     c_after: Array
     a: Array
@@ -204,51 +211,46 @@ def lstm(s: Gate, tanh: Gate) -> Keeping:
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
         own, count, hidden = sigmoids_first(params), site.in_shapes[0][1], int(site.attributes["hidden"])
-        u, weight = of_inputs(inputs[0], count, own), transposed(own["weight_hh"])
+        u, weight = of_inputs(inputs[0], count, own), own["weight_hh"].swapaxes(-1, -2)
         h, c = (initial(site, inputs, number, u[..., 0, :, :]) for number in (1, 2))
-        steps, states = [], []
+        steps, states = [], [h]
         for t in range(count):
-            both = plus(u[..., t, :, :], np.matmul(h, weight))
-            z, z_g = both[..., : 3 * hidden], both[..., 3 * hidden :]
-            ifo, g = s.f(z), tanh.f(z_g)
-            c_after = plus(part(ifo, 1, 3) * c, part(ifo, 0, 3) * g)
+            z = plus(u[..., t, :, :], np.matmul(h, weight))
+            w, z_g = s.way(z[..., : 3 * hidden]), z[..., 3 * hidden :]
+            ifo, g = s.f(w), tanh.f(z_g)
+            i, f, o = thirds(ifo)
+            c_after = plus(f * c, i * g)
             a = tanh.f(c_after)
-            steps.append(LstmStep(h, c, z, ifo, z_g, ifo[..., : 2 * hidden], g, c_after, a))
-            h, c = part(ifo, 2, 3) * a, c_after
+            steps.append(LstmStep(c, w, ifo, i, f, o, z_g, g, c_after, a))
+            h, c = o * a, c_after
             states.append(h)
-        return output(site, states), Kept((steps,))
+        all_h = of_all(states)
+        return output(site, all_h), Kept((all_h, steps))
 
     def backward(site: Site, d_out: Array, kept: Kept, inputs: tuple[Array, ...], params: Params) -> Backward:
-        (steps,) = kept.values
+        all_h, steps = kept.values
         own = sigmoids_first(params)
         dz, dh, dc = Places(len(steps)), None, None
         for t in reversed(range(len(steps))):
-            step = steps[t]
-            i, f = part(step.if_, 0, 2), part(step.if_, 1, 2)
+            c, w, ifo, i, f, o, z_g, g, c_after, a = steps[t]
             dh = added(upstream(site, d_out, t), dh)
-            dc = added(dh * part(step.ifo, 2, 3) * tanh.slope(step.c_after, step.a), dc)
-            of_ifo = s.slope(step.z, step.ifo)
-            dz.put(
-                t,
-                dc * step.g * part(of_ifo, 0, 3),
-                dc * step.c * part(of_ifo, 1, 3),
-                dh * step.a * part(of_ifo, 2, 3),
-                dc * i * tanh.slope(step.z_g, step.g),
-            )
+            dc = added(dh * o * tanh.slope(c_after, a), dc)
+            of_i, of_f, of_o = thirds(s.slope(w, ifo))
+            dz.put(t, dc * g * of_i, dc * c * of_f, dh * a * of_o, dc * i * tanh.slope(z_g, g))
             dh = np.matmul(dz[t], own["weight_hh"])
             dc = dc * f
-        dx, gradients = collected(site, inputs, own, [step.h for step in steps], dz, dz)
+        dx, gradients = collected(site, inputs, own, all_h, dz, dz)
         return (dx, dh, dc)[: len(inputs)], sigmoids_first(gradients)
 
-    return Keeping(np.errstate(over="ignore")(forward), np.errstate(over="ignore")(backward))
+    return Keeping(_quiet(forward), _quiet(backward))
 
 
 @dataclass(frozen=True)
 class GruStep:
-    """What one step of a gru leaves: h before it, what goes into its gates, U h + c of n, and its gates."""
+    """What one step of a gru leaves: h before it, its gates, what they go by, and `v`, U h + c of n."""
 
     h: Array
-    z: Array
+    w: Array
     v: Array
     rk: Array
     z_n: Array
@@ -260,38 +262,39 @@ def gru(s: Gate, tanh: Gate) -> Keeping:
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
         count, hidden = site.in_shapes[0][1], int(site.attributes["hidden"])
-        u, weight = of_inputs(inputs[0], count, params, ("bias_ih",)), transposed(params["weight_hh"])
+        u, weight = of_inputs(inputs[0], count, params, ("bias_ih",)), params["weight_hh"].swapaxes(-1, -2)
         h = initial(site, inputs, 1, u[..., 0, :, :])
-        steps, states = [], []
+        steps, states = [], [h]
         for t in range(count):
             v = np.matmul(h, weight)
             v = plus(v, beside(params["bias_hh"])) if "bias_hh" in params else v
-            z = u[..., t, :, : 2 * hidden] + v[..., : 2 * hidden]
-            rk, v_n = s.f(z), part(v, 2, 3)
+            w, v_n = s.way(u[..., t, :, : 2 * hidden] + v[..., : 2 * hidden]), part(v, 2, 3)
+            rk = s.f(w)
             z_n = u[..., t, :, 2 * hidden :] + part(rk, 0, 2) * v_n
             n = tanh.f(z_n)
-            steps.append(GruStep(h, z, v_n, rk, z_n, n))
-            h = s.rest(part(z, 1, 2), part(rk, 1, 2)) * n + part(rk, 1, 2) * h
+            steps.append(GruStep(h, w, v_n, rk, z_n, n))
+            h = s.rest(part(w, 1, 2), part(rk, 1, 2)) * n + part(rk, 1, 2) * h
             states.append(h)
-        return output(site, states), Kept((steps,))
+        all_h = of_all(states)
+        return output(site, all_h), Kept((all_h, steps))
 
     def backward(site: Site, d_out: Array, kept: Kept, inputs: tuple[Array, ...], params: Params) -> Backward:
-        (steps,) = kept.values
+        all_h, steps = kept.values
         du, dv, dh = Places(len(steps)), Places(len(steps)), None
         for t in reversed(range(len(steps))):
             step = steps[t]
             r, k = part(step.rk, 0, 2), part(step.rk, 1, 2)
             dh = added(upstream(site, d_out, t), dh)
-            du_n = dh * s.rest(part(step.z, 1, 2), k) * tanh.slope(step.z_n, step.n)
-            slopes = s.slope(step.z, step.rk)
+            du_n = dh * s.rest(part(step.w, 1, 2), k) * tanh.slope(step.z_n, step.n)
+            slopes = s.slope(step.w, step.rk)
             both = du_n * step.v * part(slopes, 0, 2), dh * (step.h - step.n) * part(slopes, 1, 2)
             du.put(t, *both, du_n)
             dv.put(t, *both, du_n * r)
             dh = np.matmul(dv[t], params["weight_hh"]) + dh * k
-        dx, gradients = collected(site, inputs, params, [step.h for step in steps], du, dv)
+        dx, gradients = collected(site, inputs, params, all_h, du, dv)
         return (dx, dh)[: len(inputs)], gradients
 
-    return Keeping(np.errstate(over="ignore")(forward), np.errstate(over="ignore")(backward))
+    return Keeping(_quiet(forward), _quiet(backward))
 
 
 def rows(s: Gate, tanh: Gate, relu: Gate) -> dict[str, Keeping]:

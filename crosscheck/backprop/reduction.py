@@ -24,10 +24,13 @@ from crosscheck.spec.op import Value
 
 
 def coefficients(architecture: Architecture, counts: Array | None, weights: Array | None, dtype: Any) -> Any:
-    """c: a plain number, or an array that broadcasts with the terms. `counts` is 0 or 1 for each term."""
+    """c: a plain number where all terms are alike, or an array that broadcasts with the terms.
+
+    `counts` is 0 or 1 for each term.
+    """
     attributes, shape = architecture.loss.attributes, architecture.terms_shape
     scale, reduction = float(attributes["scale"]), str(attributes["reduction"])
-    if counts is None and weights is None:
+    if weights is None and (counts is None or counts.all()):
         first = architecture.shape_of(architecture.loss.inputs[0])[:1]
         return scale / {"sum": 1, "mean": math.prod(shape), "batch_mean": math.prod(first)}[reduction]
     c, samples = _by_term(counts, weights, shape, dtype)

@@ -22,6 +22,14 @@ def rows_by_step(a: Array) -> Array:
     return as_rows(by_step(a), 3)
 
 
+def of_all(states: list[Array]) -> Array:
+    """What is (leading…, N, width) at each step, of all of them: (leading…, T, N, width).
+
+    The first, which may be given, may have leading axes of size 1 where the others have them of full size.
+    """
+    return np.stack([np.broadcast_to(states[0], states[-1].shape), *states[1:]], axis=-3)
+
+
 class Places:
     """What so many steps leave, each (leading…, N, width), side by side: (leading…, T, N, width).
 

@@ -19,8 +19,9 @@ ROLES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 def states_after(call: Call) -> Backward:
     """∂C/∂U = Σ_t dz_t h_tᵀ, the state after a step where it is the one before it."""
-    _, after, z = call.kept.values if call.kept is not None else ()
-    return replace(call, kept=Kept((after, after, z), z)).answer
+    h, z = call.kept.values if call.kept is not None else ()
+    later = np.concatenate((h[..., 1:, :, :], h[..., -1:, :, :]), axis=-3)
+    return replace(call, kept=Kept((later, z), z)).answer
 
 
 def not_passed_back(call: Call) -> Backward:

@@ -142,7 +142,7 @@ def elementwise_softmax(p: Array, dp: Array, _d: Array, _out: Array) -> Array:
 
 
 SOFTMAX_ALONE = attention.rows(attention.Softmax(attention.weights, elementwise_softmax))
-ONES = recurrent.rows(*(replace(gate, slope=lambda z, a: 1.0 + 0.0 * z) for gate in (
+ONES = recurrent.rows(*(replace(gate, slope=lambda w, a: 1.0 + 0.0 * a) for gate in (
     recurrent.SIGMOID, recurrent.TANH, recurrent.RELU)))  # fmt: skip
 
 

@@ -67,9 +67,10 @@ def test_it_has_a_16_bit_form(text: str) -> None:
 def test_a_saturated_gate_keeps_its_digits() -> None:
     """s(1 - s) and 1 - t² would be 0 there: of what they leave nothing could be said."""
     z = np.array([-300.0, -40.0, 40.0, 300.0])
-    s, t = SIGMOID.f(z), TANH.f(z)
-    np.testing.assert_allclose(SIGMOID.slope(z, s), np.exp(-abs(z)), rtol=1e-15)
-    np.testing.assert_allclose(SIGMOID.rest(z, s), [1.0, 1.0, np.exp(-40.0), np.exp(-300.0)], rtol=1e-15)
+    w = SIGMOID.way(z)
+    s, t = SIGMOID.f(w), TANH.f(z)
+    np.testing.assert_allclose(SIGMOID.slope(w, s), np.exp(-abs(z)), rtol=1e-15)
+    np.testing.assert_allclose(SIGMOID.rest(w, s), [1.0, 1.0, np.exp(-40.0), np.exp(-300.0)], rtol=1e-15)
     np.testing.assert_allclose(TANH.slope(z, t), 4.0 * np.exp(-2.0 * abs(z)), rtol=1e-15)
 
 
@@ -186,15 +187,15 @@ def no_way_back(backward: Backward, site: Site, d: Any, kept: Kept, inputs: Any,
 
 def the_state_after(backward: Backward, site: Site, d: Any, kept: Kept, inputs: Any, params: Any) -> Found:
     """∂C/∂U with the state behind the step."""
-    _, after, z = kept.values
-    return backward(site, d, Kept((after, after, z)), inputs, params)
+    h, z = kept.values
+    later = np.concatenate((h[..., 1:, :, :], h[..., -1:, :, :]), axis=-3)
+    return backward(site, d, Kept((later, z)), inputs, params)
 
 
 def no_memory(backward: Backward, site: Site, d: Any, kept: Kept, inputs: Any, params: Any) -> Found:
     """The cell's own way back is cut: as if each f were 0."""
-    (steps,) = kept.values
-    cut = [replace(step, if_=step.if_ * np.repeat([1.0, 0.0], step.if_.shape[-1] // 2)) for step in steps]
-    return backward(site, d, Kept((cut,)), inputs, params)
+    h, steps = kept.values
+    return backward(site, d, Kept((h, [step._replace(f=0.0 * step.f) for step in steps])), inputs, params)
 
 
 def of_state(number: int, change: Callable[[Any], Any]) -> Callable[..., Found]:
