@@ -30,7 +30,7 @@ def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | No
     from crosscheck.store.tally import Tally
     from crosscheck.subjects.named import subject_named
 
-    path = _find(case, reports_dir)
+    path, older = _find(case, reports_dir)
     loaded = Case.load(path)
     name = subject or _subject_of(path) or "builtin"
     chosen = subject_named(name)
@@ -45,6 +45,8 @@ def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | No
     entries = describe.entries(judgement, where.tensor)
     failed = judgement.suspects or judgement.contract is not None
     message = describe.message(judgement, where) if failed else ""
+    if older:
+        click.echo(_newest_of(path, older))
     click.echo(text.render(loaded, judgement, name, entries, message, slopes), nl=False)
     tally = Tally()
     tally.add(loaded, judgement)
@@ -53,17 +55,26 @@ def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | No
     ctx.exit(ending.code)
 
 
-def _find(case: str, reports: Path) -> Path:
-    """The file that the argument names, or the newest finding of that id under the reports."""
+def _find(case: str, reports: Path) -> tuple[Path, list[Path]]:
+    """The file that the argument names, or the newest finding of that id under the reports, and the older ones.
+
+    An id is that of the case: other runs, and other subjects, may have failed at the same.
+    """
     path = Path(case)
     if path.is_file():
-        return path
+        return path, []
     if not case.replace("-", "").isalnum():
         raise click.UsageError(f"there is no case file {case}")
     found = sorted(reports.glob(f"*/failures/{case}.npz"), key=lambda p: p.parent.parent.name)
     if not found:
         raise click.UsageError(f"{case!r} is neither a file nor the id of a finding under {reports}/*/failures/")
-    return found[-1]
+    return found[-1], found[:-1]
+
+
+def _newest_of(path: Path, older: list[Path]) -> str:
+    others = sorted({_subject_of(p) or "no subject known" for p in older})
+    runs = f"{len(older)} older run{'s' if len(older) > 1 else ''}"
+    return f"{path}; {runs} ({', '.join(others)}) found the same case: name the file for one of those\n"
 
 
 def _subject_of(path: Path) -> str | None:

@@ -101,6 +101,10 @@ def test_of_several_runs_the_newest_finding_of_that_id_is_meant(cli: Run, failed
     assert older.parent.name < newer.parent.name
     _, out, _ = cli("replay", failed.id, "--oracles", "differences")
     assert "x[1] -> sin -> sse" in out
+    assert out.splitlines()[0] == (
+        f"{newer / failed.id}.npz; 1 older run ({SUBJECTS}:wrong_tanh) found the same case: "
+        "name the file for one of those"
+    )
 
 
 def test_with_no_witness_nothing_is_verified(cli: Run, tmp_path: Path) -> None:
