@@ -280,7 +280,7 @@ def describe_finding(
         sides=describe.sides(judgement, where.tensor),
         message=_loss_message(case, failures) or describe.message(judgement, where, backward=backward),
         entries=describe.entries(judgement, where.tensor, backward=backward),
-        diagnosis=(*_diagnosis(judgement, failures), *describe.extent(judgement)) if backward else (),
+        diagnosis=(*_diagnosis(case, judgement, failures), *describe.extent(judgement)) if backward else (),
         terms=(),
         deviation=_deviation(judgement, subject),
         taylor=slopes.taylor,
@@ -304,9 +304,13 @@ def _loss_message(case: Case, failures: list[Failure]) -> str | None:
     return ratio.loss_sentence(loss.op, ratios, shared, loss.attributes["reduction"])
 
 
-def _diagnosis(judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
+def _diagnosis(case: Case, judgement: Judgement, failures: list[Failure]) -> Iterable[str]:
     if judgement.contradictions:
         yield describe.contradiction(judgement.contradictions[0])
+        return
+    factor = describe.of_the_asked_loss(judgement)
+    if factor is not None:
+        yield describe.of_another_loss(case, factor)
         return
     with_ratio = [f for f in failures if f.ratio is not None]
     if len(with_ratio) < len(failures):

@@ -167,6 +167,11 @@ def test_a_wrong_forward_and_a_backward_that_does_not_match_it_are_two() -> None
     assert backward.taylor is not None
     assert (backward.taylor.loss, backward.own_taylor) == ("own", None)
     assert backward.taylor.claimed == pytest.approx(1.0, abs=0.1)
+    assert backward.diagnosis[0] == (
+        "the gradients are those of sse itself: the backward does not match the loss that is returned, 0.5 × sse"
+    )
+    found, _, _ = found_in(Own(times(3.0)), 10, "dense", "tanh", "sse")
+    assert found[1].diagnosis[0].startswith("constant ratio: the gradient is 6 × the true one"), "of half of sse"
 
 
 class Decayed(Own):

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crosscheck.judge.compare import Status, TensorJudgement
+from crosscheck.judge.compare import Status, TensorJudgement, difference
+from crosscheck.judge.forward import in_words
 from crosscheck.judge.verdict import Contradiction, Judgement
 from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.case import Case
 from crosscheck.spec.ops import op_named
 from crosscheck.spec.record import EntryRecord, number
 from crosscheck.spec.result import Floats, Verdict
@@ -54,6 +56,33 @@ def of_the_backward(judgement: Judgement) -> Judgement:
     forward = judgement.forward
     apart = forward is not None and forward.disagrees and forward.ratio is None
     return replace(judgement, tensors={}) if apart else judgement
+
+
+def of_the_asked_loss(judgement: Judgement) -> float | None:
+    """The factor of the loss that is returned, where all gradients are right as they were: of the loss asked for."""
+    ratio = judgement.forward.ratio if judgement.forward is not None else None
+    if ratio is None:
+        return None
+    asked = False
+    for tensor in judgement.tensors.values():
+        # Who is the truth, or where none is known whoever was asked.
+        others = (tensor.truth.name,) if tensor.truth is not None else tuple(tensor.against)
+        for w in others:
+            allowed = (tensor.own_bounds["subject"] + tensor.own_bounds[w]) * max(abs(ratio), 1.0)
+            known = _wrong(tensor) & np.isfinite(allowed)
+            if not (difference(tensor.values["subject"] * ratio, tensor.values[w]) <= allowed)[known].all():
+                return None
+            asked |= bool(known.any())
+    return ratio if asked else None
+
+
+def of_another_loss(case: Case, factor: float) -> str:
+    """What is said of a right backward beside a loss that is a multiple of the one asked for."""
+    loss = case.architecture.loss.op
+    return (
+        f"the gradients are those of {loss} itself: the backward does not match the loss that is returned, "
+        f"{in_words(factor)} × {loss}"
+    )
 
 
 def _owner(architecture: Architecture, tensor: str) -> Culprit:
