@@ -144,6 +144,8 @@ def _is_spoilt_at(link: int, seen: Seen) -> bool | None:
     """Whether some wrong ∂C/∂(this link), and sound rules above it, give what the gradients are off by.
 
     Of a link of as many numbers as there are gradients above it that is so of every error: None, nothing is told.
+    Everything is counted in units of its own bound: a gradient in which rounding hides the error says nothing, however
+    much larger its rounding is than what another is off by.
     """
     case = seen.case
     size = int(np.prod(case.architecture.shape_of(link)))
@@ -157,12 +159,14 @@ def _is_spoilt_at(link: int, seen: Seen) -> bool | None:
         off = np.concatenate([(t.claimed - t.true)[point][decided] for t, decided in tensors])
         room = np.concatenate([t.bound[point][decided] for t, decided in tensors])
         rows = np.concatenate([jacobian[t.name].astype(np.float64)[:, decided] for t, decided in tensors], axis=1)
+        unit = np.where(room > 0.0, room, room[room > 0.0].min(initial=1.0))
+        off, rows = off / unit, rows / unit
         if not np.isfinite(off).all() or not np.isfinite(rows).all():
             continue
         found, _, rank, _ = np.linalg.lstsq(rows.T, off, rcond=None)
-        if np.linalg.norm(off - found @ rows) > SAME * np.linalg.norm(off) + np.linalg.norm(room):
+        if np.linalg.norm(off - found @ rows) > SAME * np.linalg.norm(off) + np.sqrt(len(off)):
             return False
-        told = True if rank < len(off) and np.linalg.norm(off) > np.linalg.norm(room) else told
+        told = True if rank < len(off) and np.linalg.norm(off) > np.sqrt(len(off)) else told
     return told
 
 

@@ -222,8 +222,8 @@ def _sums(
         if len(places) < 2 or any(node not in questions for node, _ in places):
             continue
         joined = _Joined(
-            tuple(questions[node].truth.by_input[f"x{k}"] for node, k in places),
-            tuple(_room(questions[node], f"x{k}") for node, k in places),
+            tuple(questions[node].truth.by_input[questions[node].named(k)] for node, k in places),
+            tuple(_room(questions[node], questions[node].named(k)) for node, k in places),
             tuple(places),
         )
         faults = {place: factor_of_input(architecture, *place) for place in places}
