@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import msgspec
 
 from crosscheck.checking import Witnesses, check
-from crosscheck.diagnosis import describe, ratio, region, slope
+from crosscheck.diagnosis import describe, forward, ratio, region, slope
 from crosscheck.diagnosis.diagnose import Diagnosis, diagnose
 from crosscheck.diagnosis.locate import locate
+from crosscheck.diagnosis.walked import LOSS
+from crosscheck.judge import forward as losses
 from crosscheck.judge.verdict import Judgement, broke
 from crosscheck.search import WAVERS, Failure, Hunt, Kind, drawn
 from crosscheck.shrinking import shrunk
@@ -171,6 +173,7 @@ def _shown(cause: Cause, source: Source, subject: Subject, witnesses: Witnesses)
     whole = msgspec.structs.replace(
         finding,
         minimal=cause.minimal,
+        message=_of_its_forward(smallest, finding, subject, witnesses, source) or finding.message,
         worst_architecture=str(worst_case.architecture),
         diagnosis=(
             *_joined(finding.diagnosis, found),
@@ -291,6 +294,20 @@ def describe_finding(
         worst_architecture=None,
         replay=f"crosscheck replay {identity}",
     )
+
+
+def _of_its_forward(case: Case, finding: Finding, subject: Subject, witnesses: Witnesses, source: Source) -> str | None:
+    """Which operation's forward makes another loss, where it is not the loss itself and no constant factor tells all.
+
+    None of an operation with parameters: what a subject adds to its loss for them would look like it.
+    """
+    arbiter, architecture = witnesses.arbiter, case.architecture
+    if finding.message != losses.message(architecture, None) or arbiter is None or arbiter.gaps(architecture):
+        return None
+    found = forward.locate(case, subject, arbiter, source.ops)
+    if found is None or found.node is None or found.node == LOSS or architecture.nodes[found.node].params:
+        return None
+    return f"the forward of {found.fault.op}, node {found.node}, is another by itself; so the loss is not the one asked for"
 
 
 def _loss_message(case: Case, failures: list[Failure]) -> str | None:
