@@ -307,7 +307,7 @@ def _of_its_forward(case: Case, finding: Finding, subject: Subject, witnesses: W
     found = forward.locate(case, subject, arbiter, source.ops)
     if found is None or found.node is None or found.node == LOSS or architecture.nodes[found.node].params:
         return None
-    return f"the forward of {found.fault.op}, node {found.node}, is another by itself; so the loss is not the one asked for"
+    return f"the forward of {found.fault.op}, node {found.node}, is another by itself; so is the loss therefore"
 
 
 def _loss_message(case: Case, failures: list[Failure]) -> str | None:
