@@ -337,3 +337,22 @@ def test_a_right_gradient_in_which_rounding_hides_the_error_clears_nothing() -> 
     assert found.how == "which gradients are wrong"
     assert (found.node, found.fault) == (1, Fault("sigmoid", Factor.SLOPE))
     assert found.with_it == ()
+
+
+def test_an_operation_that_is_wrong_wherever_it_stands_is_found_where_it_stands_nearest_the_loss() -> None:
+    """Every ∂C/∂(input of a dense layer) is half as large again: ∂C/∂W of the first by 1.5, ∂C/∂x by 2.25."""
+
+    def backprop(_architecture: Architecture, point: Point) -> object:
+        x, y = point.inputs["x"], point.targets
+        w1, b1, w2, b2 = (point.params[k] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
+        h = np.tanh(x @ w1.T + b1)
+        e = h @ w2.T + b2 - y
+        d = 2.0 * e
+        dz = 1.5 * (d @ w2) * (1.0 - h * h)
+        gradients = {"2.weight": d.T @ h, "2.bias": d.sum(0), "0.weight": dz.T @ x, "0.bias": dz.sum(0)}
+        return np.sum(e**2), gradients | {"x": 1.5 * (dz @ w1)}
+
+    found = located(case_of("x[3,4] -> dense(3) -> tanh -> dense(2) -> sse", seed=5), PythonCallable(backprop), None)
+    assert found is not None
+    assert (found.node, found.fault) == (2, Fault("dense", Factor.INPUT, "0"))
+    assert found.with_it == ()
