@@ -248,7 +248,8 @@ def _wavers(same: list[Failure]) -> tuple[list[Failure], Judgement]:
     if first.kind.verdict is Verdict.ORACLE_DISAGREES:
         raise OracleCrashed(f"oracle {first.kind.odd_one_out} answers differently when asked twice: {what}")
     contract = ContractBroken(
-        f"{what}: what the subject answers depends on what it was asked before; the same question has the same answer",
+        f"{what}: what the subject answers depends on chance, or on what it was asked before; the same question "
+        "has the same answer",
         rule=str(WAVERS.rule),
     )
     return [dataclasses.replace(f, kind=WAVERS) for f in same], broke(contract)

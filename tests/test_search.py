@@ -339,8 +339,8 @@ def test_a_subject_that_wavers_is_still_reported() -> None:
     (only,), left = findings(result, source, subject, BOTH)
     assert (only.finding.verdict, only.finding.count, left) == ("BROKE_CONTRACT", 2, 0)
     assert only.finding.message == (
-        "case 0 was DISAGREES, and is not when it is asked again: what the subject answers depends on what it was "
-        "asked before; the same question has the same answer"
+        "case 0 was DISAGREES, and is not when it is asked again: what the subject answers depends on chance, or on "
+        "what it was asked before; the same question has the same answer"
     )
 
 
