@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import msgspec
 
 from crosscheck.checking import Witnesses, check
-from crosscheck.diagnosis import describe, ratio, region, slope
+from crosscheck.diagnosis import describe, forward, ratio, region, slope
 from crosscheck.diagnosis.diagnose import Diagnosis, diagnose
 from crosscheck.diagnosis.locate import locate
+from crosscheck.diagnosis.walked import LOSS
+from crosscheck.judge import forward as losses
 from crosscheck.judge.verdict import Judgement, broke
 from crosscheck.search import WAVERS, Failure, Hunt, Kind, drawn
 from crosscheck.shrinking import shrunk
@@ -171,6 +173,7 @@ def _shown(cause: Cause, source: Source, subject: Subject, witnesses: Witnesses)
     whole = msgspec.structs.replace(
         finding,
         minimal=cause.minimal,
+        message=_of_its_forward(smallest, finding, subject, witnesses, source) or finding.message,
         worst_architecture=str(worst_case.architecture),
         diagnosis=(
             *_joined(finding.diagnosis, found),
@@ -245,7 +248,8 @@ def _wavers(same: list[Failure]) -> tuple[list[Failure], Judgement]:
     if first.kind.verdict is Verdict.ORACLE_DISAGREES:
         raise OracleCrashed(f"oracle {first.kind.odd_one_out} answers differently when asked twice: {what}")
     contract = ContractBroken(
-        f"{what}: what the subject answers depends on what it was asked before; the same question has the same answer",
+        f"{what}: what the subject answers depends on chance, or on what it was asked before; the same question "
+        "has the same answer",
         rule=str(WAVERS.rule),
     )
     return [dataclasses.replace(f, kind=WAVERS) for f in same], broke(contract)
@@ -291,6 +295,20 @@ def describe_finding(
         worst_architecture=None,
         replay=f"crosscheck replay {identity}",
     )
+
+
+def _of_its_forward(case: Case, finding: Finding, subject: Subject, witnesses: Witnesses, source: Source) -> str | None:
+    """Which operation's forward makes another loss, where it is not the loss itself and no constant factor tells all.
+
+    None of an operation with parameters: what a subject adds to its loss for them would look like it.
+    """
+    arbiter, architecture = witnesses.arbiter, case.architecture
+    if finding.message != losses.message(architecture, None) or arbiter is None or arbiter.gaps(architecture):
+        return None
+    found = forward.locate(case, subject, arbiter, source.ops)
+    if found is None or found.node is None or found.node == LOSS or architecture.nodes[found.node].params:
+        return None
+    return f"the forward of {found.fault.op}, node {found.node}, is another by itself; so is the loss therefore"
 
 
 def _loss_message(case: Case, failures: list[Failure]) -> str | None:

@@ -21,6 +21,7 @@ from crosscheck.findings import Shown, findings
 from crosscheck.machine import environment, versions
 from crosscheck.report import pytest_file
 from crosscheck.search import Hunt, Limits, hunt
+from crosscheck.spec.allowed import Allowed
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import OracleUnavailable, UsageError
@@ -183,6 +184,11 @@ def _space(settings: Settings) -> Space:
     return Space.of(wanted, weighs=getattr(settings.subject, "weighs", False))
 
 
+def _fixed(settings: Settings) -> Mapping[str, Mapping[str, Value]]:
+    """By operation the attributes that are not drawn."""
+    return {} if settings.ops is None else _space(settings).fixed
+
+
 def _largest(text: str) -> Architecture:
     """The one network, its drawn sizes as large as they may be."""
     fixed = template(text)
@@ -210,7 +216,8 @@ def verify(settings: Settings, progress: Callable[[int, Hunt], None] | None = No
     started = datetime.now(UTC)
     drawn, ops = strategy(settings)
     planned = _planned(settings)
-    source = Source(drawn, settings.seed, planned, ops=None if planned is None else ops)
+    allowed = None if planned is None else Allowed(frozenset(ops), _fixed(settings))
+    source = Source(drawn, settings.seed, planned, ops=allowed)
     return _verified(settings, source, ops, planned, started, progress)
 
 

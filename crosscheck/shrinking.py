@@ -107,7 +107,7 @@ def _on_one_operation(source: Source, first: Case, judgement: Judgement, ask: _A
     for architecture in _networks(first.architecture, found):
         if ask.asked > most:
             return None
-        if set(architecture.ops) <= source.ops:
+        if source.ops.allows(architecture):
             case = probes.of_all_families(architecture, first.dtype)
             if ask(case) is not None:
                 return case

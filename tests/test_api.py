@@ -14,9 +14,11 @@ from builders import Wrong, as_callable, changed
 from meta.planted import slope
 
 import crosscheck
+from crosscheck.mutants import mutants
 from crosscheck.spec import Architecture, Case, Gradients, Point, parse
 from crosscheck.spec.errors import SpecError, UsageError
 from crosscheck.subjects.builtin import Builtin
+from crosscheck.subjects.planted import Mute
 
 right = as_callable(Builtin())
 NET = "x[2,3] -> dense(2) -> tanh -> sse"
@@ -298,3 +300,27 @@ def test_of_one_network_it_is_told_when_it_is_wrong() -> None:
         )
     assert caught.value.finding is not None
     assert "only at a batch above 1" in caught.value.finding.diagnosis
+
+
+class OfOneEps(Mute):
+    """A layer_norm with a known bug, which tells of which eps it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(next(mutant for mutant in mutants() if mutant.name == "layer_norm: mean dropped"))
+        self.asked: set[object] = set()
+
+    def gradients(self, case: Case) -> Gradients:
+        self.asked |= {node.attributes["eps"] for node in case.architecture.nodes if node.op == "layer_norm"}
+        return super().gradients(case)
+
+
+def test_what_is_fixed_is_fixed_in_the_smallest_network_and_in_the_diagnosis_too() -> None:
+    """Of another eps a library whose eps is a constant knows nothing: what it answers there is no bug of its own."""
+    subject = OfOneEps()
+    fixed = {"eps": 1e-3, "affine": True, "axes": 1}
+    with pytest.raises(crosscheck.GradientMismatch) as caught:
+        crosscheck.check(subject, ops=["dense", ("layer_norm", fixed), "sse"], max_examples=6)
+    assert subject.asked == {1e-3}
+    assert caught.value.finding is not None
+    assert caught.value.finding.bugs[:1] == ("layer_norm: mean dropped",)
+    assert "eps=0.001" in caught.value.finding.architecture

@@ -12,9 +12,10 @@ from meta.planted import ROWS, slope
 
 from crosscheck.checking import Witnesses
 from crosscheck.findings import findings
+from crosscheck.oracles.ball import Ball
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.search import Hunt, Limits, hunt
-from crosscheck.spec import Case, ContractBroken, Gradients, HasLoss, Reference, Subject
+from crosscheck.spec import Architecture, Case, ContractBroken, Gradients, HasLoss, Point, Reference, Subject
 from crosscheck.spec.errors import OracleCrashed
 from crosscheck.spec.notation import template
 from crosscheck.spec.ops import OPS as SPEC_OPS
@@ -23,6 +24,7 @@ from crosscheck.strategies.by_index import Source
 from crosscheck.strategies.cases import cases, cases_of
 from crosscheck.strategies.space import Space
 from crosscheck.subjects.builtin import Builtin
+from crosscheck.subjects.python_callable import PythonCallable
 
 BOTH = Witnesses((TorchAutograd(),), differences=True)
 OPS = ("dense", "tanh", "sigmoid", "sin", "sse", "mae")
@@ -184,6 +186,43 @@ class Decayed(Own):
         return self.spoil(case, dataclasses.replace(found, loss=found.loss + more, by_param=by_param))
 
 
+def test_a_loss_that_an_activation_makes_another_is_not_put_down_to_the_loss() -> None:
+    """And what is added for the parameters is not put down to the layer that has them."""
+
+    def halved(architecture: Architecture, point: Point) -> object:
+        half = 0.5 if any(node.op == "tanh" for node in architecture.nodes) else 1.0
+        a, drawn = point.inputs["x"], []
+        for node in architecture.nodes:
+            drawn.append(a)
+            if node.op == "dense":
+                a = a @ point.params[node.params["weight"]].T + point.params[node.params["bias"]]
+            else:
+                a = np.tanh(half * a)
+        d, found = 2.0 * (a - point.targets), {}
+        for node, given in zip(reversed(architecture.nodes), reversed(drawn), strict=True):
+            if node.op == "dense":
+                found |= {node.params["weight"]: d.T @ given, node.params["bias"]: d.sum(0)}
+                d = d @ point.params[node.params["weight"]]
+            else:
+                d = d * half * (1.0 - np.tanh(half * given) ** 2)
+        return np.sum((a - point.targets) ** 2), found | {"x": d}
+
+    source = Source(
+        cases_of(template("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse"), points=2),
+        0,
+        ops=frozenset({"dense", "tanh", "sse"}),
+    )
+    for subject, said in (
+        (PythonCallable(halved), "the forward of tanh, node "),
+        (Decayed(lambda _case, found: found), "the subject's loss is not the sse that was asked for"),
+    ):
+        shown, _ = findings(
+            hunt(source, subject, Witnesses((Ball(),)), Limits(2)), source, subject, Witnesses((Ball(),))
+        )
+        assert [s.finding.verdict for s in shown] == ["FORWARD_DISAGREES"]
+        assert shown[0].finding.message.startswith(said)
+
+
 @pytest.mark.parametrize("free", [True, False])
 def test_beside_another_loss_the_gradient_that_does_not_match_it_is_accused_and_no_other(free: bool) -> None:
     """All of them differ from those of the loss that was asked for. At one output every loss is a multiple of it."""
@@ -305,8 +344,8 @@ def test_a_subject_that_wavers_is_still_reported() -> None:
     (only,), left = findings(result, source, subject, BOTH)
     assert (only.finding.verdict, only.finding.count, left) == ("BROKE_CONTRACT", 2, 0)
     assert only.finding.message == (
-        "case 0 was DISAGREES, and is not when it is asked again: what the subject answers depends on what it was "
-        "asked before; the same question has the same answer"
+        "case 0 was DISAGREES, and is not when it is asked again: what the subject answers depends on chance, or on "
+        "what it was asked before; the same question has the same answer"
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from crosscheck.backprop import network
 from crosscheck.diagnosis import local
-from crosscheck.diagnosis.seen import Seen, asked
+from crosscheck.diagnosis.seen import Seen, Tensor, asked
 from crosscheck.diagnosis.walked import LOSS, certified_nodes, factor_of_input, uses
 from crosscheck.judge.compare import Status
 from crosscheck.judge.verdict import Judgement
@@ -84,6 +84,9 @@ def narrowed(case: Case, judgement: Judgement, subject: Subject, arbiter: Certif
     fitting = [h for h in possible if wrong <= h.spoils]
     within = _of_one_node(possible, wrong, case.architecture)
     kept = tuple((h.node, h.fault) for h in cleared)
+    if not fitting and (first := _of_one_operation(every, wrong, seen)) is not None:
+        sound = tuple((h.node, h.fault) for h in cleared if h.fault != first.fault)
+        return Narrowed(((first.node, first.fault),), (), sound)
     if not fitting:
         return Narrowed(
             tuple((h.node, h.fault) for h in within[:1]), tuple(h.fault for h in within[1:]), kept if within else ()
@@ -115,6 +118,22 @@ def _of_one_node(possible: Sequence[Hypothesis], wrong: set[str], architecture: 
     return []
 
 
+def _of_one_operation(every: Sequence[Hypothesis], wrong: set[str], seen: Seen) -> Hypothesis | None:
+    """The factor nearest the loss of an operation that is wrong wherever it stands; None where that explains less.
+
+    Code that is called for several layers has its bug in all of them. What one of them does to ∂C/∂(its input) and
+    what the next one does to that then are errors at several links.
+    """
+    for first in every:
+        if first.link is None or first.node is None or first.node < 0 or first.fault.op is None:
+            continue
+        alike = [h for h in every if h.fault == first.fault]
+        links = tuple(h.link for h in alike if h.link is not None)
+        if len(alike) > 1 and wrong <= first.spoils and _is_spoilt_at(first.link, seen, links):
+            return first
+    return None
+
+
 def hypotheses(architecture: Architecture) -> Iterator[Hypothesis]:
     """Every factor of a network, nearest the loss first; then the sums at its forks."""
     for number, link in enumerate(architecture.loss.inputs):
@@ -140,30 +159,51 @@ def above(architecture: Architecture, link: int) -> frozenset[str]:
     return frozenset(node.params.values()).union(*(above(architecture, used) for used in node.inputs))
 
 
-def _is_spoilt_at(link: int, seen: Seen) -> bool | None:
+def _is_spoilt_at(link: int, seen: Seen, links: tuple[int, ...] = ()) -> bool | None:
     """Whether some wrong ∂C/∂(this link), and sound rules above it, give what the gradients are off by.
 
+    With `links` errors may enter at each of them, of which this one is nearest the loss. The gradient of an input that
+    is among them may be anything.
+
     Of a link of as many numbers as there are gradients above it that is so of every error: None, nothing is told.
+    Everything is counted in units of its own bound: a gradient in which rounding hides the error says nothing, however
+    much larger its rounding is than what another is off by.
     """
     case = seen.case
-    size = int(np.prod(case.architecture.shape_of(link)))
-    if link < 0 or size > LARGEST_LINK:
+    inner = sorted({link, *(other for other in links if other >= 0)}, reverse=True)
+    sizes = [int(np.prod(case.architecture.shape_of(at))) for at in inner]
+    if link < 0 or sum(sizes) > LARGEST_LINK:
         return None
     told = None
-    names = [name for name in seen.tensors if name in above(case.architecture, link)]
+    free = {case.architecture.inputs[-other - 1].name for other in links if other < 0}
+    names = [name for name in seen.tensors if name in above(case.architecture, link) and name not in free]
     for point in range(case.n_points):
-        jacobian = _jacobian(case.take([point] * size), link)
+        jacobians = [_jacobian(case.take([point] * size), at) for size, at in zip(sizes, inner, strict=True)]
         tensors = [(seen.tensors[name], seen.tensors[name].decided[point]) for name in names]
         off = np.concatenate([(t.claimed - t.true)[point][decided] for t, decided in tensors])
         room = np.concatenate([t.bound[point][decided] for t, decided in tensors])
-        rows = np.concatenate([jacobian[t.name].astype(np.float64)[:, decided] for t, decided in tensors], axis=1)
+        rows = np.concatenate(
+            [
+                np.concatenate([_of(jacobian, t, size)[:, decided] for t, decided in tensors], axis=1)
+                for jacobian, size in zip(jacobians, sizes, strict=True)
+            ]
+        )
+        unit = np.where(room > 0.0, room, room[room > 0.0].min(initial=1.0))
+        off, rows = off / unit, rows / unit
         if not np.isfinite(off).all() or not np.isfinite(rows).all():
             continue
         found, _, rank, _ = np.linalg.lstsq(rows.T, off, rcond=None)
-        if np.linalg.norm(off - found @ rows) > SAME * np.linalg.norm(off) + np.linalg.norm(room):
+        if np.linalg.norm(off - found @ rows) > SAME * np.linalg.norm(off) + np.sqrt(len(off)):
             return False
-        told = True if rank < len(off) and np.linalg.norm(off) > np.linalg.norm(room) else told
+        told = True if rank < len(off) and np.linalg.norm(off) > np.sqrt(len(off)) else told
     return told
+
+
+def _of(jacobian: Gradients, tensor: Tensor, size: int) -> Array:
+    """∂(every number of a link)/∂(a tensor), zeros where the link is not made of it."""
+    if tensor.name in jacobian:
+        return jacobian[tensor.name].astype(np.float64)
+    return np.zeros((size, *tensor.claimed.shape[1:]))
 
 
 def _jacobian(case: Case, link: int) -> Gradients:

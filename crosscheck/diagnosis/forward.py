@@ -10,6 +10,7 @@ from crosscheck.checking import Witnesses, check
 from crosscheck.diagnosis import local
 from crosscheck.diagnosis.locate import Located
 from crosscheck.diagnosis.walked import LOSS
+from crosscheck.spec.allowed import Allowed
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import CrosscheckError, OracleCrashed
 from crosscheck.spec.fault import Factor, Fault
@@ -32,7 +33,7 @@ def locate(case: Case, subject: Subject, arbiter: Certifier, ops: Collection[str
             continue
         else:
             found = local.of_node(case, outputs, node, np.ones_like(outputs[node]), ending)
-        if found is None or not set(found.case.architecture.ops) <= set(ops or ()):
+        if found is None or not Allowed.of(ops or ()).allows(found.case.architecture):
             continue
         try:
             verdict = check(found.case, subject, Witnesses((arbiter,), differences=False)).verdict

@@ -81,13 +81,17 @@ def of_loss(case: Case, outputs: tuple[Array, ...]) -> Local | None:
 def _inputs(
     case: Case, outputs: tuple[Array, ...], links: tuple[int, ...], dtypes: tuple[str, ...]
 ) -> tuple[tuple[Input, ...], dict[str, int], dict[str, Array]]:
-    """An input for each of these links; two uses of one link are two inputs."""
+    """An input for each of these links; two uses of one link are two inputs.
+
+    The first is called as it is in a network that is drawn: a subject may know its input by that name alone.
+    """
     architecture = case.architecture
     inputs, names, values = [], {}, {}
     for k, (link, dtype) in enumerate(zip(links, dtypes, strict=True)):
-        name = f"x{k}"
         given = outputs[link] if link >= 0 else case.inputs[architecture.inputs[-link - 1].name]
         own = "float" if link >= 0 else architecture.inputs[-link - 1].dtype
+        first = "x" if dtype == "float" or own != "int64" else "ids"
+        name = f"x{k}" if k else first
         as_number = dtype == "float" and own != "float"
         values[name] = given.astype(dtype_named(case.dtype, "input")) if as_number else given
         inputs.append(Input(name, architecture.shape_of(link), "float" if dtype == "float" else own))
@@ -134,6 +138,10 @@ class Question:
     @property
     def truth(self) -> Gradients:
         return self.proof.reference.gradients
+
+    def named(self, number: int) -> str:
+        """What its input of this number is called."""
+        return tuple(self.local.links)[number]
 
     def judged(self, claimed: Mapping[str, Array]) -> Judgement:
         """Gradients of its inputs and parameters by name, held against the truth; the loss is taken as right."""

@@ -25,6 +25,7 @@ from crosscheck.diagnosis.local import Question
 from crosscheck.diagnosis.walked import LOSS, certified_nodes, factor_of_input, uses
 from crosscheck.judge.compare import Status, TensorJudgement, difference
 from crosscheck.judge.verdict import Judgement
+from crosscheck.spec.allowed import Allowed
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import CrosscheckError, OracleCrashed
@@ -222,8 +223,8 @@ def _sums(
         if len(places) < 2 or any(node not in questions for node, _ in places):
             continue
         joined = _Joined(
-            tuple(questions[node].truth.by_input[f"x{k}"] for node, k in places),
-            tuple(_room(questions[node], f"x{k}") for node, k in places),
+            tuple(questions[node].truth.by_input[questions[node].named(k)] for node, k in places),
+            tuple(_room(questions[node], questions[node].named(k)) for node, k in places),
             tuple(places),
         )
         faults = {place: factor_of_input(architecture, *place) for place in places}
@@ -293,7 +294,7 @@ class _Alone:
             found = local.of_loss(self.case, outputs)
         else:
             found = local.of_node(self.case, outputs, node, self.said[node], ending)
-        if found is None or not set(found.case.architecture.ops) <= set(self.ops or ()):
+        if found is None or not Allowed.of(self.ops or ()).allows(found.case.architecture):
             return False
         steps = ask(Question.of(found, self.subject, self.arbiter), self.subject)
         return any(step.state == "wrong" and step.fault == fault for step in steps)

@@ -11,6 +11,7 @@ import numpy as np
 from crosscheck.checking import Witnesses, check
 from crosscheck.judge.compare import Status
 from crosscheck.judge.verdict import Judgement
+from crosscheck.spec.allowed import Allowed
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.op import Value
@@ -92,12 +93,12 @@ def variations(
 
     Those in which it breaks its contract say nothing.
     """
-    left = NETWORKS
+    left, allowed = NETWORKS, Allowed.of(ops)
     asked_already: set[Architecture] = set()
     for attributes in (probes.larger(op, met), *reversed(probes.variants(op, met))):
         for shape in SHAPES:
             made = probes.alone(op, attributes, shape)
-            if left == 0 or made is None or made in asked_already or not set(made.ops) <= set(ops):
+            if left == 0 or made is None or made in asked_already or not allowed.allows(made):
                 continue
             if arbiter.gaps(made):
                 continue

@@ -18,6 +18,7 @@ from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
 from hypothesis.errors import Flaky
 from hypothesis.internal.reflection import function_digest
 
+from crosscheck.spec.allowed import Allowed
 from crosscheck.spec.case import Case
 from crosscheck.strategies.simpler import simpler
 from crosscheck.strategies.values import FAMILIES, make_case
@@ -65,7 +66,7 @@ class Source:
         self._seed = seed
         self._strategy = strategy
         self._systematic = systematic
-        self.ops = None if ops is None else frozenset(ops)
+        self.ops = None if ops is None else Allowed.of(ops)
         self._drawn: list[Case] = []
 
         @settings(database=None, deadline=None, suppress_health_check=_CHECKS)

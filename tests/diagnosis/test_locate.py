@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -299,3 +300,67 @@ def test_sums_are_not_blamed_while_an_operation_could_not_be_asked() -> None:
     case = case_of(text, seed=2, points=3)
     found = located(case, Mute(BY_NAME["poisson_nll: doubled where negative"]))
     assert found is None or found.fault.factor is not Factor.SUM
+
+
+def clipped(architecture: Architecture, point: Point) -> object:
+    """Dense layers and sigmoids that stay at that of -20 below it, of an input known as x and by no other name."""
+    before, a = [], point.inputs["x"]
+    for node in architecture.nodes:
+        before.append(a)
+        if node.op == "dense":
+            a = a @ point.params[node.params["weight"]].T + point.params[node.params["bias"]]
+        else:
+            a = 1.0 / (1.0 + np.exp(-np.clip(a, -20.0, None)))
+    y, gradients = point.targets, {}
+    d = y if architecture.loss.op == "cotangent" else 2.0 * (a - y)
+    loss = np.sum(y * a if architecture.loss.op == "cotangent" else (a - y) ** 2)
+    for node, given in zip(reversed(architecture.nodes), reversed(before), strict=True):
+        if node.op == "dense":
+            gradients |= {node.params["weight"]: d.T @ given, node.params["bias"]: d.sum(0)}
+            d = d @ point.params[node.params["weight"]]
+        else:
+            s = 1.0 / (1.0 + np.exp(-np.clip(given, -20.0, None)))
+            d = d * s * (1.0 - s)
+    return loss, gradients | {"x": d}
+
+
+def a_saturated_unit_beside_another() -> Case:
+    """z is -30 of one unit and 3.5 of the other, and the target of the first 0: all that comes of it is small."""
+    case = case_of("x[1,2] -> dense(2) -> sigmoid -> sse", points=1)
+    params = {"0.weight": np.array([[[-7.0, 2.0], [1.0, 1.0]]]), "0.bias": np.array([[0.0, 0.5]])}
+    return replace(case, params=params, inputs={"x": np.array([[[4.0, -1.0]]])}, targets=np.array([[[0.0, 1.0]]]))
+
+
+def test_an_operation_is_asked_for_by_itself_of_a_subject_that_knows_its_input_as_x() -> None:
+    found = located(a_saturated_unit_beside_another(), PythonCallable(clipped), {"dense", "sigmoid", "cotangent"})
+    assert found is not None
+    assert found.how == "each operation asked for by itself"
+    assert (found.node, found.fault) == (1, Fault("sigmoid", Factor.SLOPE))
+
+
+def test_a_right_gradient_in_which_rounding_hides_the_error_clears_nothing() -> None:
+    """The wrong slope of one unit reaches ∂C/∂x too, below the rounding of what the other unit contributes to it."""
+    found = located(a_saturated_unit_beside_another(), PythonCallable(clipped), None)
+    assert found is not None
+    assert found.how == "which gradients are wrong"
+    assert (found.node, found.fault) == (1, Fault("sigmoid", Factor.SLOPE))
+    assert found.with_it == ()
+
+
+def test_an_operation_that_is_wrong_wherever_it_stands_is_found_where_it_stands_nearest_the_loss() -> None:
+    """Every ∂C/∂(input of a dense layer) is half as large again: ∂C/∂W of the first by 1.5, ∂C/∂x by 2.25."""
+
+    def backprop(_architecture: Architecture, point: Point) -> object:
+        x, y = point.inputs["x"], point.targets
+        w1, b1, w2, b2 = (point.params[k] for k in ("0.weight", "0.bias", "2.weight", "2.bias"))
+        h = np.tanh(x @ w1.T + b1)
+        e = h @ w2.T + b2 - y
+        d = 2.0 * e
+        dz = 1.5 * (d @ w2) * (1.0 - h * h)
+        gradients = {"2.weight": d.T @ h, "2.bias": d.sum(0), "0.weight": dz.T @ x, "0.bias": dz.sum(0)}
+        return np.sum(e**2), gradients | {"x": 1.5 * (dz @ w1)}
+
+    found = located(case_of("x[3,4] -> dense(3) -> tanh -> dense(2) -> sse", seed=5), PythonCallable(backprop), None)
+    assert found is not None
+    assert (found.node, found.fault) == (2, Fault("dense", Factor.INPUT, "0"))
+    assert found.with_it == ()
