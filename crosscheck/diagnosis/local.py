@@ -16,6 +16,7 @@ import numpy as np
 from crosscheck.backprop import network
 from crosscheck.checking import Witnesses, derive_bounds
 from crosscheck.diagnosis.walked import LOSS
+from crosscheck.judge.compare import difference
 from crosscheck.judge.one_slope import held_to_one_slope
 from crosscheck.judge.verdict import Judgement, judge
 from crosscheck.spec.architecture import Architecture, Input, Loss, Node
@@ -138,6 +139,17 @@ class Question:
     @property
     def truth(self) -> Gradients:
         return self.proof.reference.gradients
+
+    def unseen_in_output(self, loss: Array) -> Array:
+        """(P,): by how much an output may be off behind sse without its showing in the loss; infinite where it shows.
+
+        An error δ moves (a - y)² by δ² + 2δ(a - y): by what the loss may be off, δ is at most its square root, unless
+        the second term makes up for the first.
+        """
+        radius = self.proof.reference.radius
+        room = self.bounds["subject"].held.loss + (0.0 if radius is None else radius.loss)
+        seen = ~(difference(loss, self.truth.loss) <= room)
+        return np.where(seen, np.inf, np.sqrt(room))
 
     def named(self, number: int) -> str:
         """What its input of this number is called."""

@@ -35,6 +35,8 @@ from crosscheck.spec.result import Array, Gradients, Verdict
 
 # Of the points that fail, so many are asked about.
 POINTS = 2
+# A slope is shown to five digits.
+READ_OFF = 1e-5
 State = Literal["right", "wrong", "unknown"]
 # A factor that is off by so many bounds is wrong itself; less may be what rounding made of the numbers it is given.
 CLEAR = 10.0
@@ -175,8 +177,11 @@ def _of_node(
     yield from (step_of(node, faults[name], judged.tensors[name], question) for name in claimed)
 
 
-def step_of(node: int, fault: Fault, tensor: TensorJudgement, question: Question) -> Step:
-    """What the judgement on the gradient that a factor gives says of the factor."""
+def step_of(node: int, fault: Fault, tensor: TensorJudgement, question: Question, unsure: Array | None = None) -> Step:
+    """What the judgement on the gradient that a factor gives says of the factor.
+
+    `unsure` (P,) is by how much what came from above may have been another number than it should be.
+    """
     wrong = tensor.status == Status.DISAGREE
     if not wrong.any():
         known = bool((tensor.status == Status.AGREE).any())
@@ -191,6 +196,10 @@ def step_of(node: int, fault: Fault, tensor: TensorJudgement, question: Question
         above = float(from_above[place])
         if above and "axis" not in question.local.case.architecture.nodes[0].attributes:
             claimed, certified = claimed / above, certified / above
+        if unsure is not None and not float(unsure[place[0]]) <= READ_OFF * abs(above):
+            return Step(node, fault, "wrong", float(size.max()))
+    if unsure is not None and not np.isfinite(unsure[place[0]]):
+        return Step(node, fault, "wrong", float(size.max()))
     return Step(node, fault, "wrong", float(size.max()), claimed, certified)
 
 
@@ -310,6 +319,8 @@ def ask(question: Question, subject: Subject) -> list[Step]:
     small, node = question.local.case.architecture, question.local.node
     answer = subject.gradients(question.local.case)
     judged = question.judged(dict(answer.tensors()))
+    # Behind sse what comes from above is 2(a - y) of an a that the subject made itself.
+    unsure = 2.0 * question.unseen_in_output(answer.loss) if small.nodes and small.loss.op == "sse" else None
     inputs = {name: number for number, name in enumerate(question.local.links)}
     steps = []
     for name, tensor in judged.tensors.items():
@@ -317,7 +328,7 @@ def ask(question: Question, subject: Subject) -> list[Step]:
             within = factor_of_input(small, 0 if small.nodes else LOSS, inputs[name])
         else:
             within = Fault(small.nodes[0].op, Factor.PARAM, name.partition(".")[2])
-        steps.append(step_of(node, within, tensor, question))
+        steps.append(step_of(node, within, tensor, question, unsure))
     return steps
 
 

@@ -338,6 +338,18 @@ def test_an_operation_is_asked_for_by_itself_of_a_subject_that_knows_its_input_a
     assert (found.node, found.fault) == (1, Fault("sigmoid", Factor.SLOPE))
 
 
+def test_no_slope_is_read_off_where_what_came_from_above_is_of_another_forward() -> None:
+    """Behind sse the subject has 2(a - y) of its own a: divided by the true one it is the slope of nothing."""
+    case = a_saturated_unit_beside_another()
+    for ops, told in (({"dense", "sigmoid", "cotangent"}, True), ({"dense", "sigmoid", "sse"}, False)):
+        found = located(case, PythonCallable(clipped), ops)
+        assert found is not None
+        wrong = next(step for step in found.steps if step.state == "wrong")
+        assert wrong.node == 1
+        assert (wrong.claimed is not None) is told
+        assert (wrong.certified is not None) is told
+
+
 def test_a_right_gradient_in_which_rounding_hides_the_error_clears_nothing() -> None:
     """The wrong slope of one unit reaches ∂C/∂x too, below the rounding of what the other unit contributes to it."""
     found = located(a_saturated_unit_beside_another(), PythonCallable(clipped), None)

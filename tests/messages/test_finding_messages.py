@@ -44,14 +44,14 @@ SLOPES = (
 )
 TEXTS = {
     "gelu: z·pdf(z) missing": [
-        "✗ 0066d9  gradient of x (input): DISAGREES  ×10, shrunk",
+        "✗ 7cf975  gradient of x (input): DISAGREES  ×10, shrunk",
         "  net     x[1,1] -> gelu -> sse   (minimal)",
-        "  entry   x[0,0] = 1.8656; ball 2.0717 ± R; off by 2.1e-01, bound B",
-        "  term    ∂C/∂a ✓   ∂a/∂z ✗ first wrong: 0.97725, certified 1.0852",
+        "  entry   x[0,0] = -0.26697; ball -0.34375 ± R; off by 7.7e-02, bound B",
+        "  term    ∂C/∂a ✓   ∂a/∂z ✗ first wrong: 0.84134, certified 1.0833",
         "  likely  the derivative of gelu lacks z·pdf(z): cdf(z) alone is left",
         "          ruled out: sign, factor, left out, upstream ignored",
         *SLOPES,
-        "  replay  crosscheck replay 0066d9",
+        "  replay  crosscheck replay 7cf975",
     ],
     "embedding: duplicates overwrite": [
         "✗ c4f355  gradient of 0.weight (embedding): DISAGREES  ×7, shrunk",
@@ -65,21 +65,21 @@ TEXTS = {
         "  replay  crosscheck replay c4f355",
     ],
     "dense: bias gradient is the mean": [
-        "✗ f8173f  gradient of 0.bias (dense): DISAGREES  ×6, shrunk",
+        "✗ adb9ac  gradient of 0.bias (dense): DISAGREES  ×6, shrunk",
         "  net     x[2,1] -> dense(1) -> sse   (minimal)",
-        "  entry   0.bias[0] = 3; ball 6 ± R; off by 3.0e+00, bound B",
-        "  term    ∂C/∂a ✓   ∂z/∂b ✗ first wrong: 3, certified 6",
+        "  entry   0.bias[0] = 2; ball 4 ± R; off by 2.0e+00, bound B",
+        "  term    ∂C/∂a ✓   ∂z/∂b ✗ first wrong: 2, certified 4",
         "  likely  the gradient of a bias is the mean over the samples where it is the sum (as in",
         "          kvfrans/notes#5); wrong: 0.bias; right: 0.weight, x",
         "          ruled out: sign, left out, transpose",
         *SLOPES,
-        "  replay  crosscheck replay f8173f",
+        "  replay  crosscheck replay adb9ac",
     ],
 }
 # Of the card: the chain rule, and the diagnosis.
 CARDS = {
     "gelu: z·pdf(z) missing": (
-        "Chain rule ∂C/∂a ✓ right ∂a/∂z ✗ first wrong 0.97725, certified 1.0852",
+        "Chain rule ∂C/∂a ✓ right ∂a/∂z ✗ first wrong 0.84134, certified 1.0833",
         "Diagnosis the derivative of gelu lacks z·pdf(z): cdf(z) alone is left "
         "Ruled out: sign, factor, left out, upstream ignored.",
     ),
@@ -91,7 +91,7 @@ CARDS = {
     ),
     "dense: bias gradient is the mean": (
         "Chain rule = · ✗ first wrong b 1: bias of node 1 of layer 2, counted from 1 as the input. "
-        "∂C/∂a ✓ right ∂z/∂b ✗ first wrong 3, certified 6",
+        "∂C/∂a ✓ right ∂z/∂b ✗ first wrong 2, certified 4",
         "Diagnosis the gradient of a bias is the mean over the samples where it is the sum (as in kvfrans/notes#5) "
         "wrong: 0.bias; right: 0.weight, x Ruled out: sign, left out, transpose.",
     ),
