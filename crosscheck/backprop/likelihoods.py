@@ -104,7 +104,7 @@ def gaussian_nll_slope(a: Array, var: Array, y: Array, eps: float) -> tuple[Arra
 def focal(z: Array, y: Array, alpha: float, gamma: float) -> Array:
     p, s = sigmoid(z), sigmoid(-z)
     between = power(p * (1.0 - y) + s * y, gamma) * logistic(z, y)
-    return by_class(y, alpha) * np.where(y * (1.0 - y) == 0.0, focal_of_class(against(z, y), gamma), between)
+    return by_class(y, alpha) * np.where((y > 0.0) & (y < 1.0), between, focal_of_class(against(z, y), gamma))
 
 
 def focal_slope(z: Array, y: Array, alpha: float, gamma: float) -> Array:
@@ -115,7 +115,7 @@ def focal_slope(z: Array, y: Array, alpha: float, gamma: float) -> Array:
     inner = (p * (1.0 - y) - s * y) + gamma * loss * ratio * (1.0 - 2.0 * y)
     between = power(p * (1.0 - y) + s * y, gamma) * inner
     of_class = (1.0 - 2.0 * y) * focal_slope_of_class(against(z, y), gamma)
-    return by_class(y, alpha) * np.where(y * (1.0 - y) == 0.0, of_class, between)
+    return by_class(y, alpha) * np.where((y > 0.0) & (y < 1.0), between, of_class)
 
 
 def against(z: Array, y: Array) -> Array:

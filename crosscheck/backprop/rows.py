@@ -123,7 +123,8 @@ def chosen(mask: Array, values: Array) -> Array:
 
 def plus(fresh: Array, values: Array) -> Array:
     """fresh + values, in the place of `fresh` where that is as large: memory that is new costs as much as the sum."""
-    if not all(n in (1, whole) for n, whole in zip(values.shape, fresh.shape, strict=True)):
+    pairs = zip(reversed(values.shape), reversed(fresh.shape), strict=False)
+    if len(values.shape) > len(fresh.shape) or not all(n in (1, whole) for n, whole in pairs):
         return fresh + values
     fresh += values
     return fresh

@@ -60,7 +60,7 @@ ELEMENTARY = (
     special.erf,
     special.erfcx,
 )
-EXACT = (np.negative, np.positive, np.absolute, np.maximum, np.minimum, np.fmin, np.fmax)
+EXACT = (np.negative, np.positive, np.absolute, np.maximum, np.minimum, np.fmin, np.fmax, np.rint)
 # Whose results are zero, where no operand is, by underflow alone.
 VANISHING = (np.multiply, np.true_divide, np.square, np.power, np.reciprocal, np.exp, special.expit)
 COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal)

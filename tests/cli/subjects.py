@@ -27,6 +27,6 @@ def returns_a_list(architecture: Any, point: Any) -> Any:
 
 
 def interrupts(architecture: Any, point: Any) -> Any:
-    if next(calls) == 250:
+    if next(calls) == 400:
         raise KeyboardInterrupt
     return right(architecture, point)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from crosscheck.backprop import activations, losses, merge, network, textbook
+from crosscheck.mutants.systematic import beside
 from crosscheck.oracles import ball, jax_grad, torch_autograd
 from crosscheck.oracles.ball import activations as ball_activations
 from crosscheck.oracles.ball import layers as ball_layers
@@ -168,7 +169,7 @@ def test_every_name_is_an_op_once() -> None:
 @pytest.mark.parametrize("op", OPS)
 def test_every_attribute_is_drawn_at_its_default_first_and_at_other_values(op: str) -> None:
     """Otherwise a rule that ignores an attribute would pass: crosscheck/strategies/space.py::ATTRIBUTE_VALUES."""
-    space = Space.of([op])
+    space = Space.of([op, *beside(op)])
     for attribute in OPS[op].attributes:
         if attribute.default is None:
             continue  # a size: the palette draws it
