@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from crosscheck.diagnosis.quantities import of_a_node, quantities
 from crosscheck.judge.compare import Status
 from crosscheck.judge.forward import LARGEST_DENOMINATOR, in_words
 from crosscheck.judge.verdict import Judgement
@@ -17,28 +18,6 @@ from crosscheck.spec.result import Floats
 DIGITS = 6
 # Measured factors that differ by less, relatively, are one: each is known as well as the gradients are.
 SAME = 1e-9
-
-# Named before plain numbers: what is a property of the case explains more than a 2 that happens to equal it.
-Quantities = dict[str, float]
-
-
-def quantities(architecture: Architecture) -> Quantities:
-    """The quantities of a network that a forgotten or doubled factor may equal."""
-    shape = architecture.shape_of(architecture.loss.inputs[0])
-    found: Quantities = {}
-    if shape:
-        found["the number of outputs"] = float(shape[-1])
-    if len(shape) > 1:
-        found["the batch size"] = float(shape[0])
-        found["the number of output elements"] = float(np.prod(shape))
-    if len(shape) > 2:
-        found["the number of samples"] = float(np.prod(shape[:-1]))
-    found |= {f"1 / {name}": 1.0 / value for name, value in list(found.items())}
-    scale = float(architecture.loss.attributes["scale"])
-    found["the loss's scale"] = scale
-    if scale:
-        found["1 / the loss's scale"] = 1.0 / scale
-    return found
 
 
 def simple(ratio: float) -> float:
@@ -108,7 +87,7 @@ def sentence(ratio: float | None, shared: Iterable[str], cases: int, ratios_diff
 
     A ratio that is the same in all of them may equal a quantity by chance: only one that changes with it is it.
     """
-    names = sorted(shared, key=lambda n: ("1 /" in n, "elements" in n, "scale" in n, n))
+    names = sorted(shared, key=lambda n: (of_a_node(n), "1 /" in n, "elements" in n, "scale" in n, n))
     if names and ratios_differ:
         shown = f" ({in_words(ratio)} in the smallest)" if ratio is not None else ""
         return f"the gradient is the true one times {names[0]}{shown}, in all {cases} cases"

@@ -61,10 +61,13 @@ def _factors(seen: Sequence[Seen]) -> tuple[list[float], list[tuple[float, float
     """The factor at every point that is wrong and the norms there; none where it is no factor, or one everywhere."""
     factors: list[float] = []
     norms, differ = [], False
+    # Who clips seldom clips the gradient of an input: where that is right throughout, it is not asked.
+    params = {name for s in seen for name in s.case.params}
+    alone = not any(t.wrong.any() for s in seen for t in s.tensors.values() if t.name not in params)
     for s in seen:
         before = len(factors)
         for point in np.flatnonzero(s.wrong_points):
-            parts = [(t.claimed[point], t.true[point], t.bound[point]) for t in _decided(s, int(point))]
+            parts = [(t.claimed[point], t.true[point], t.bound[point]) for t in _decided(s, int(point), alone)]
             factor = ratio.common(parts)
             if factor is None:
                 return [], []
@@ -77,10 +80,10 @@ def _factors(seen: Sequence[Seen]) -> tuple[list[float], list[tuple[float, float
     return (factors, norms) if len(factors) >= SEVERAL and differ else ([], [])
 
 
-def _decided(s: Seen, point: int) -> Iterable[Tensor]:
-    """The gradients that can be read at a point, each with the entries that cannot left out of its numbers."""
+def _decided(s: Seen, point: int, of_params: bool) -> Iterable[Tensor]:
+    """The gradients, or those of the parameters, of which all entries can be read at a point."""
     for t in s.tensors.values():
-        if t.decided[point].all():
+        if t.decided[point].all() and (t.name in s.case.params or not of_params):
             yield t
 
 

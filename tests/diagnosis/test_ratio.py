@@ -10,6 +10,7 @@ from builders import Wrong, case_of, changed
 
 from crosscheck.checking import Witnesses, check
 from crosscheck.diagnosis import ratio
+from crosscheck.diagnosis.quantities import of_a_node
 from crosscheck.judge.verdict import Judgement
 from crosscheck.spec import Case, Gradients, Verdict, parse
 
@@ -84,6 +85,26 @@ def test_the_quantities_of_a_network() -> None:
     }
     assert "the batch size" not in ratio.quantities(parse("x[4] -> sse"))
     assert "1 / the loss's scale" not in ratio.quantities(parse("x[4] -> sse(scale=0.0)"))
+
+
+def test_what_a_node_multiplies_by_is_a_quantity_too() -> None:
+    text = (
+        "x[2,3,4]; k[2,3,4]:bool; x -> dropout(k, p=0.2) -> multi_head_attention(heads=2) -> layer_norm -> "
+        "hardtanh(min_val=-2.0) -> elu -> sse"
+    )
+    found = {name: value for name, value in ratio.quantities(parse(text)).items() if of_a_node(name)}
+    assert found == {
+        "dropout's p": 0.2,
+        "dropout's (1 - p)": 0.8,
+        "1 / dropout's p": 5.0,
+        "1 / dropout's (1 - p)": 1.25,
+        "multi_head_attention's heads": 2.0,
+        "1 / multi_head_attention's heads": 0.5,
+        "multi_head_attention's number of steps": 3.0,
+        "1 / multi_head_attention's number of steps": 1 / 3,
+        "multi_head_attention's √(width of a head)": 2**0.5,
+        "1 / multi_head_attention's √(width of a head)": 1 / 2**0.5,
+    }
 
 
 def test_a_ratio_is_named_by_all_that_it_equals() -> None:

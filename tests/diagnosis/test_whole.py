@@ -41,6 +41,16 @@ def by_norm(_case: Case, found: Gradients) -> Gradients:
     return found
 
 
+def of_params_by_norm(_case: Case, found: Gradients) -> Gradients:
+    """As training loops do it: an input's gradient is nobody's to clip."""
+    names = list(found.by_param)
+    square = sum((found[name].reshape(len(found[name]), -1) ** 2).sum(1) for name in names)
+    factor = np.minimum(1.0, 0.5 / np.sqrt(square))
+    for name in names:
+        found = changed(found, name, lambda g: g * factor.reshape(-1, *(1,) * (g.ndim - 1)))
+    return found
+
+
 def by_value(_case: Case, found: Gradients) -> Gradients:
     for name, _ in list(found.tensors()):
         found = changed(found, name, lambda g: np.clip(g, -0.25, 0.25))
@@ -69,6 +79,9 @@ def test_what_is_clipped_by_the_norm_has_one_norm() -> None:
     said = whole.clipped_by_norm(seen(by_norm))
     assert said is not None
     assert said.endswith(": clipped, their norm is 0.5 wherever they are wrong")
+    beside_an_input = whole.clipped_by_norm(seen(of_params_by_norm))
+    assert beside_an_input is not None
+    assert beside_an_input.endswith(": clipped, their norm is 0.5 wherever they are wrong")
     of_inputs_alone = whole.clipped_by_norm(seen(by_norm, ("x[1,1] -> sse", "x[3,3] -> sse")))
     assert of_inputs_alone is not None, (
         "the one number of the smaller network has nothing to say, and no parameter a norm"
@@ -90,7 +103,7 @@ def test_what_is_clipped_by_value_is_called_that() -> None:
     assert whole.clipped(seen(lambda _c, g: changed(g, "2.weight", np.sign))) is None
 
 
-@pytest.mark.parametrize("spoil", [by_norm, by_value, swapped])
+@pytest.mark.parametrize("spoil", [by_norm, of_params_by_norm, by_value, swapped])
 def test_what_is_done_behind_the_walk_is_put_down_to_no_factor_of_the_chain_rule(spoil: Spoil) -> None:
     case, others = case_of(SQUARE, seed=0), [case_of(SQUARE, seed=1)]
     arbiter, subject = Ball(), Wrong(spoil)
