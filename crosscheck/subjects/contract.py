@@ -61,6 +61,11 @@ def checked_point(answer: object, case: Case, index: int) -> PointAnswer:
     return PointAnswer(_checked_loss(loss, index), params, inputs)
 
 
+def checked_loss(answer: object, index: int) -> np.float64:
+    """The loss alone of an answer. Raises ContractBroken with rule `type` or `loss`."""
+    return _checked_loss(_parts(answer, index)[0], index)
+
+
 def readable_point(answer: object, case: Case, index: int) -> PointAnswer:
     """What of an answer can be read, though it breaks the contract: `params` and `inputs` hold the gradients it has.
 

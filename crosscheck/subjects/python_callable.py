@@ -17,7 +17,7 @@ from crosscheck.spec.errors import ContractBroken
 from crosscheck.spec.op import Shape
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.result import Array, Gradients
-from crosscheck.subjects.contract import PointAnswer, checked_point, entry, place_of, readable_point
+from crosscheck.subjects.contract import PointAnswer, checked_loss, checked_point, entry, place_of, readable_point
 
 Function = Callable[[Architecture, Point], object]
 # An exception's text is foreign and may hold whole arrays; a message shows so much of it.
@@ -56,8 +56,14 @@ class PythonCallable:
         )
 
     def loss(self, case: Case) -> Array:
-        """Its own loss at every point, (P,) float64, for differences of its own forward; raises ContractBroken."""
-        return np.stack([self._ask(case, index).loss for index in range(case.n_points)])
+        """Its own loss at every point, (P,) float64, for differences of its own forward.
+
+        Its gradients, and what becomes of the copies that it was given, are not looked at. Raises ContractBroken where
+        it raises, or where there is no loss.
+        """
+        with np.errstate(all="ignore"):
+            answers = [self._called(case.architecture, case.point(index), index) for index in range(case.n_points)]
+        return np.stack([checked_loss(answer, index) for index, answer in enumerate(answers)])
 
     def answer(self, case: Case, point: int) -> Gradients:
         """What it answers at one point, (1, …): the gradients that it has, in whatever floating dtype.
