@@ -15,10 +15,12 @@ from report import atlas_example
 from report.example_run import HOSTILE
 from report.test_html import LOADING, parsed
 
+from crosscheck.accuracy.questions import NOT_ASKED
 from crosscheck.report import atlas, html
 from crosscheck.report.sections import accuracy, accuracy_chart
 from crosscheck.spec.atlas import AtlasFile
 from crosscheck.spec.errors import UsageError
+from crosscheck.spec.ops import OPS
 
 FILE = atlas_example.FILE
 # interface: small enough to be included in a run's page.
@@ -170,6 +172,12 @@ def test_every_chart_has_a_title_a_description_and_a_table_beside_it(page: str) 
 def test_what_is_missing_is_said_and_shown_as_missing(page: str) -> None:
     assert "pip install &#39;crosscheck[jax]&#39;" in page
     assert page.count("not installed") == len(FILE.atlas.ops) * len(FILE.atlas.dtypes)
+
+
+def test_every_loss_that_is_not_asked_about_is_named(page: str) -> None:
+    left_out = sorted(name for name in NOT_ASKED if OPS[name].kind == "loss")
+    (said,) = re.findall(r"anywhere\. (.*?) are not asked about", page)
+    assert sorted(re.split(r", | and ", said)) == left_out
 
 
 def test_lines_are_told_apart_without_colour() -> None:
