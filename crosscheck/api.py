@@ -13,6 +13,7 @@ from crosscheck import session, vjp
 from crosscheck.gate import MOST_UNDECIDABLE
 from crosscheck.judge.forward import in_words
 from crosscheck.report import terminal
+from crosscheck.report.sections import taylor
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import DTYPES, Case
 from crosscheck.spec.errors import ContractBroken, UsageError
@@ -232,4 +233,6 @@ def _told(result: vjp.VjpResult) -> str:
     ]
     if result.ratio is not None:
         lines.append(f"  likely  constant ratio: {in_words(result.ratio)} × the true one")
+    if result.taylor is not None:
+        lines.append(f"  taylor  {taylor.slopes(result.taylor)} (2 is right, 1 is wrong)")
     return "\n".join(lines)

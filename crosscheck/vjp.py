@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from crosscheck.diagnosis.entry_slope import of_entry
 from crosscheck.diagnosis.ratio import common
 from crosscheck.differences.group_testing import search
 from crosscheck.differences.hunted import Hunted
 from crosscheck.differences.ridders import FINE, SENTINEL, STEPS, UNRESOLVED, Evaluation, ladder, neville, tiny_steps
 from crosscheck.judge.compare import UNINFORMATIVE, resolved
 from crosscheck.spec.errors import ContractBroken, UsageError
+from crosscheck.spec.record import Taylor
 from crosscheck.spec.result import Array, Bools, Floats
 from crosscheck.tolerance.rounding import MULTIPLE
 
@@ -45,13 +47,14 @@ TABLE = 9
 
 @dataclass(frozen=True)
 class VjpEntry:
-    """One wrong entry: which argument and index, under which cotangent, and both values."""
+    """One wrong entry: which argument and index, both values, and the number of the cotangent."""
 
     argument: int
     index: tuple[int, ...]
     claimed: float
     differences: float
     bound: float
+    cotangent: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class VjpResult:
     """What was verified: counts of entries, the median resolution, and the wrong entries, worst first.
 
     `ratio` is the factor that all entries of what is wrong (an argument under a cotangent) have in common. `along` is
-    what directions said of large arguments; it counts nothing as compared.
+    what directions said of large arguments; it counts nothing as compared. `taylor` is the slope of the worst entry.
     """
 
     compared: int
@@ -70,6 +73,7 @@ class VjpResult:
     wrong: tuple[VjpEntry, ...]
     ratio: float | None
     along: Hunted | None = None
+    taylor: Taylor | None = None
 
 
 def examine(f: Callable[..., Any], vjp: Callable[..., Any], args: tuple[Any, ...], *, seed: int = 0) -> VjpResult:
@@ -97,7 +101,22 @@ def examine(f: Callable[..., Any], vjp: Callable[..., Any], args: tuple[Any, ...
         if along is not None:
             indices = np.union1d(indices, _accused(along, str(k), generator))
         parts.append(_argument(f, arrays, k, indices, cotangents, noise))
-    return replace(_judged(arrays, claimed, spread, parts), along=along)
+    found = _judged(arrays, claimed, spread, parts)
+    slope = _slope(f, arrays, cotangents, noise, found.wrong[0]) if found.wrong else None
+    return replace(found, along=along, taylor=slope)
+
+
+def _slope(
+    f: Callable[..., Any], arrays: tuple[Floats, ...], cotangents: Floats, noise: Floats, worst: VjpEntry
+) -> Taylor:
+    """The second opinion on the worst entry, before it is shown."""
+    k, c = worst.argument, worst.cotangent
+
+    def loss(moved: Floats) -> float:
+        return float(_losses(f, (*arrays[:k], moved, *arrays[k + 1 :]), cotangents[c : c + 1])[0])
+
+    trusted = ("differences", worst.differences, worst.bound)
+    return of_entry(loss, arrays[k], worst.index, worst.claimed, trusted, sigma=float(noise[c]), name=f"argument {k}")
 
 
 def _along(
@@ -353,7 +372,7 @@ def _judged(
             for e in np.flatnonzero(bad):
                 place = tuple(int(i) for i in np.unravel_index(int(part.indices[e]), arrays[k].shape))
                 size = float(np.nan_to_num(error[e] / bound[e], nan=np.inf)) if bound[e] > 0 else math.inf
-                wrong.append((size, VjpEntry(k, place, float(s[e]), float(r[e]), float(bound[e]))))
+                wrong.append((size, VjpEntry(k, place, float(s[e]), float(r[e]), float(bound[e]), c)))
             if bad.any():
                 beside.append((s[asked], r[asked], bound[asked]))
     wrong.sort(key=lambda item: -item[0])

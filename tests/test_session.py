@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from builders import Wrong, changed, off_by
 from meta.planted import slope
 
 from crosscheck import session
+from crosscheck.oracles.ball import Ball
 from crosscheck.session import Outcome, Settings, call_witnesses, save, verify
 from crosscheck.spec import Case, Gradients, SpecError, Subject
 from crosscheck.spec.errors import OracleUnavailable, UsageError
@@ -86,6 +88,26 @@ def test_without_ball_the_witnesses_are_judged_pairwise_and_that_is_said(no_ball
     assert record.certification is None
     assert record.entries.certified == 0
     assert record.exit.code == 0
+
+
+def test_without_flint_a_run_says_what_is_lost_and_how_to_get_it(no_jax: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flint", None)
+    (ball, _) = call_witnesses(None, None).warnings
+    assert ball.startswith("oracle ball is missing: flint cannot be imported here (")
+    assert "no gradient can be held against certified truth, and at a kink nothing can be decided" in ball
+    assert ball.endswith("install it with pip install 'crosscheck[ball]'")
+
+
+def test_a_proof_that_needs_more_bits_than_the_limit_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(session.MAKERS, "ball", partial(Ball, most_bits=40))
+    record = run(oracles=("ball",), ops=FEW, examples=3).run_file.run
+    proof = record.certification
+    assert proof is not None
+    assert 0 < proof.at_limit <= proof.points == 6
+    assert (
+        f"ball reached its limit of 40 bits at {proof.at_limit} points: what it says there is wider than was asked "
+        "for, and is counted so"
+    ) in record.warnings
 
 
 def test_with_ball_alone_a_run_verifies_and_every_entry_is_certified() -> None:

@@ -99,12 +99,42 @@ def test_a_wrong_product_is_told(name: str, seed: int) -> None:
 def test_the_message_is_a_sentence_with_both_values() -> None:
     with pytest.raises(GradientMismatch) as caught:
         check_vjp(lambda x: x**2, lambda c, x: c * x, np.array([3.0]), seed=1)
-    first, entry, likely = str(caught.value).splitlines()
+    first, entry, likely, slope = str(caught.value).splitlines()
     assert first == "DISAGREES: 4 of 4 entries differ from finite differences of f"
     assert re.fullmatch(r"  entry   argument 0\[0\] = \S+; differences \S+; off by \S+, bound \S+", entry)
     assert likely == "  likely  constant ratio: 0.5 × the true one"
+    assert slope == (
+        "  taylor  slope 1.00 with this gradient, 2.00 with that of differences: no rounding noise "
+        "(2 is right, 1 is wrong)"
+    )
     worst = caught.value.result.wrong[0]  # type: ignore[union-attr]
     assert worst.claimed == pytest.approx(worst.differences / 2)
+
+
+SLOPES = {"linear in each": "no remainder beyond rounding", "smooth": "2.00", "far from 0": "2.00"}
+
+
+@pytest.mark.parametrize(
+    ("name", "f", "vjp", "x"),
+    [
+        ("linear in each", lambda x: x.prod(), lambda c, x: 1.001 * c * x.prod() / x, np.array([2.0, 3.0])),
+        ("smooth", np.sin, lambda c, x: 1.001 * c * np.cos(x), X),
+        ("far from 0", np.sin, lambda c, x: 1.001 * c * np.cos(x), X + 1e5),
+    ],
+)
+def test_the_worst_entry_has_its_taylor_slope(name: str, f: Any, vjp: Any, x: np.ndarray) -> None:
+    with pytest.raises(GradientMismatch) as caught:
+        check_vjp(f, vjp, x)
+    said = str(caught.value).splitlines()[-1]
+    assert said.startswith("  taylor  slope 1.00 with this gradient, " + SLOPES[name])
+
+
+def test_of_what_is_no_number_no_slope_is_told() -> None:
+    with pytest.raises(GradientMismatch) as caught:
+        check_vjp(np.sin, lambda c, x: c * np.nan, X)
+    assert (
+        str(caught.value).splitlines()[-1].startswith("  taylor  no slope could be measured with this gradient; 2.00")
+    )
 
 
 # Kinks, ties, noise: not wrong, and not verified either.

@@ -16,7 +16,8 @@ from crosscheck.spec.result import Bools, Floats
 # smaller than every number there is. No function here needs more than twice the range of exponents.
 ENOUGH_BITS = 75
 FIRST_BITS, MOST_BITS = 160, 2560
-NOTHING = 2.0**-1200
+# A whole number, because 2⁻¹²⁰⁰ is none of float64.
+ONE_OF_NOTHING = 2**1200
 # Numbers this small are kept times 2^SHIFT, so that their low part does not underflow.
 SMALL, SHIFT = 2.0**-700, 300
 
@@ -85,7 +86,7 @@ def _asked(question: Question, attributes: dict[str, Any], z: float, y: float, b
 
 
 def _is_known(number: Any) -> bool:
-    return bool(number.rel_accuracy_bits() >= ENOUGH_BITS or number.abs_upper() < NOTHING)
+    return bool(number.rel_accuracy_bits() >= ENOUGH_BITS or number.abs_upper() * ONE_OF_NOTHING < 1)
 
 
 def _gathered(numbers: list[Any]) -> Exact:

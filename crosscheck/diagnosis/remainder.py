@@ -112,7 +112,7 @@ class Loss:
         """
         reference = None if trusted is None else self.slope(question, trusted)
         known = measure if reference is None else lambda: reference
-        claimed = _small_enough(self.slope(question, accused), known)
+        claimed = small_enough(self.slope(question, accused), known)
         return Taylor(
             claimed=claimed.slope,
             reference=None if reference is None else reference.slope,
@@ -129,7 +129,7 @@ class Loss:
         )
 
 
-def _small_enough(claimed: TaylorSlope, measure: Measure | None) -> TaylorSlope:
+def small_enough(claimed: TaylorSlope, measure: Measure | None) -> TaylorSlope:
     """The slope, unless noise left it no steps but large ones, over which not even the right one is 2."""
     if measure is None or claimed.slope is None or claimed.slope >= MIDWAY or claimed.fitted is None:
         return claimed

@@ -55,7 +55,10 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Centre:
-    """The plain run around which the spread was taken, and its own bound: it must lie at the truth too."""
+    """The plain run around which the spread was taken, and its own bound: it must lie at the truth too.
+
+    It speaks for the samples: σ is their root mean square around it, so that their mean is within σ of it.
+    """
 
     values: Array
     bound: Floats

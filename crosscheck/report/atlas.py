@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,14 +75,17 @@ def _lines(file: AtlasFile) -> Iterator[str]:
         yield ""
         yield f"{dtype}: largest errors, in ulps of the certified number, where z and result are normal numbers"
         yield from _table(found, dtype)
+        yield ""
+        yield f"{dtype}: median errors, in ulps of the certified number, of all results"
+        yield from _medians(found, dtype)
     yield ""
     yield from _lost(found)
     yield from accuracy.own(found)
 
 
 def _table(found: Atlas, dtype: str) -> Iterator[str]:
-    names = [words.printable("by hand" if name == accuracy.OWN else name)[: CELL - 1] for name in found.implementations]
-    yield f"{'':{NAME}}{'value':>{CELL}}{'':{CELL * (len(names) - 1)}}{'derivative':>{CELL + 3}}"
+    names = _names(found)
+    yield _head(names)
     yield f"{'':{NAME}}{''.join(f'{n:>{CELL}}' for n in names)}{''.join(f'{n:>{CELL}}{AT_Z}' for n in names)}"
     for op in found.ops:
         columns = accuracy.columns(found, op, dtype)
@@ -90,6 +93,24 @@ def _table(found: Atlas, dtype: str) -> Iterator[str]:
         yield f"{words.printable(op):{NAME}}{values}{''.join(_slope(c.slope) for c in columns)}"
         if any(c.by_term for c in columns):
             yield f"{'  of the larger term':{NAME + CELL * len(names)}}{''.join(_slope(c.by_term) for c in columns)}"
+
+
+def _medians(found: Atlas, dtype: str) -> Iterator[str]:
+    names = _names(found)
+    yield _head(names)
+    yield f"{'':{NAME}}{''.join(f'{n:>{CELL}}' for n in names * 2)}"
+    for op in found.ops:
+        columns = accuracy.columns(found, op, dtype)
+        cells = [accuracy.median(e) for e in (*(c.value for c in columns), *(c.slope for c in columns))]
+        yield f"{words.printable(op):{NAME}}{''.join(f'{cell:>{CELL}}' for cell in cells)}"
+
+
+def _head(names: Sequence[str]) -> str:
+    return f"{'':{NAME}}{'value':>{CELL}}{'':{CELL * (len(names) - 1)}}{'derivative':>{CELL + 3}}"
+
+
+def _names(found: Atlas) -> list[str]:
+    return [words.printable("by hand" if name == accuracy.OWN else name)[: CELL - 1] for name in found.implementations]
 
 
 def _slope(errors: Errors | None) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -59,6 +61,8 @@ def test_the_hand_written_rules_are_within_6_ulps_everywhere(
     found = measure.survey(question, dtype, POINTS)
     value, slope = found.off(OWN, by_term=True)
     assert (~np.isnan(value)).sum() > len(found.z) // 2
+    for true in found.truth:
+        assert not np.isnan(true.nearest).any(), "a point whose truth no precision settled is left out without a word"
     assert np.nanmax(value) <= ULPS, f"value at {found.z[np.nanargmax(value)]!r}"
     assert np.nanmax(slope) <= ULPS, f"derivative at {found.z[np.nanargmax(slope)]!r}"
 
@@ -145,6 +149,10 @@ LOST = {("sigmoid", "torch"): 36.7, ("sigmoid", "jax"): 36.7, ("tanh", "torch"):
         ("elu", "jax"): 37.4}
 OFF = {("softplus", "torch"): (1.5e7, 2e7), ("softplus", "jax"): (20, 40), ("elu", "torch"): (0.5, 1),
        ("tanh", "jax"): (1e17, 1e18)}
+# On a stretch of z: from where to where, the least and most ulps; at the zeros of g', -1.2785 and -1.1924, no most.
+ON = {("silu", "torch"): (-1.3, -1.26, 20, np.inf), ("silu", "jax"): (-1.3, -1.26, 20, np.inf),
+      ("mish", "torch"): (-1.2, -1.15, 20, np.inf), ("mish", "jax"): (-1.2, -1.15, 20, np.inf),
+      ("softsign", "torch"): (-35.0, 35.0, 30, 100), ("softsign", "jax"): (-35.0, 35.0, 30, 100)}
 # fmt: on
 
 
@@ -152,7 +160,7 @@ OFF = {("softplus", "torch"): (1.5e7, 2e7), ("softplus", "jax"): (20, 40), ("elu
 def frameworks() -> Atlas:
     pytest.importorskip("torch")
     pytest.importorskip("jax")
-    return measure.atlas(sorted({op for op, _ in (*LOST, *OFF)}), ["float64"], 3000)
+    return measure.atlas(sorted({op for op, _ in (*LOST, *OFF, *ON)} | {"bce"}), ["float64"], 3000)
 
 
 @pytest.mark.parametrize(("op", "name"), LOST)
@@ -171,6 +179,24 @@ def test_how_far_the_frameworks_are_off_is_found(frameworks: Atlas, op: str, nam
     assert found.normal is not None
     low, high = OFF[op, name]
     assert low <= as_float(found.normal.error) <= high
+
+
+@pytest.mark.parametrize(("op", "name"), ON)
+def test_how_far_the_frameworks_are_off_on_a_stretch_is_found(frameworks: Atlas, op: str, name: str) -> None:
+    start, end, low, high = ON[op, name]
+    first, last = (bisect.bisect(frameworks.edges, z) - 1 for z in (start, end))
+    said = [as_float(v) for v in column(frameworks, op, name).curve[first : last + 1] if v is not None]
+    assert low <= max(said) <= high
+
+
+def test_the_clamps_of_torch_s_bce_are_found(frameworks: Atlas) -> None:
+    """Its log ends at -100 and the divisor of its slope at 1e-12."""
+    found = column(frameworks, "bce", "torch")
+    for errors, end in ((found.value, math.exp(-100)), (found.slope, 1e-12)):
+        assert errors is not None
+        assert errors.normal is not None
+        assert as_float(errors.normal.error) > 1e14
+        assert as_float(errors.normal.at) < end
 
 
 def as_float(number: Number) -> float:

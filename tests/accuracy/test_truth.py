@@ -43,6 +43,13 @@ def test_distance_is_in_the_unit_given_however_small_the_numbers() -> None:
             assert abs(off - abs(steps)) <= 0.5
 
 
+def test_what_is_smaller_than_every_number_is_known_to_be() -> None:
+    """Of the exponent of gelu's tanh, 10⁹⁰⁰, no precision that is tried has the digits that a relative error takes."""
+    question = Question("gelu", (("approximate", "tanh"),))
+    for exact in truth(question, np.array([-1.2e253, -2.4e288, -1.79e308]), np.zeros(3)):
+        assert exact.nearest.tolist() == [0.0, 0.0, 0.0]
+
+
 def test_nothing_is_said_on_a_kink_and_everything_beside_it() -> None:
     value, slope = truth(Question("relu"), np.array([-1e-300, 0.0, 1e-300]), np.zeros(3))
     assert value.nearest.tolist() == [0.0, 0.0, 1e-300]

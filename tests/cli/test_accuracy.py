@@ -38,7 +38,7 @@ def test_it_prints_a_table_and_leaves_a_record_and_a_page(cli: Run, tmp_path: Pa
     assert [line.split()[0] for line in out.splitlines() if line.startswith(("sigmoid", "huber"))] == [
         "sigmoid",
         "huber",
-    ] * 2
+    ] * 4
     assert f"record  {Path('reports') / 'accuracy.json'}\nreport  {Path('reports') / 'accuracy.html'}\n" in out
     file = AtlasFile.load(tmp_path / "reports" / "accuracy.json")
     assert file.atlas.ops == ("sigmoid", "huber")

@@ -9,6 +9,7 @@ import pytest
 
 from crosscheck import session
 from crosscheck.cli import run_group
+from crosscheck.oracles.ball import Ball
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.spec import Case, Reference
 from crosscheck.spec.dtypes import DTYPES
@@ -46,6 +47,18 @@ def test_what_works_and_what_is_missing_is_said(capsys: pytest.CaptureFixture[st
     assert "  jax           missing: jax cannot be imported here; install crosscheck[jax]" in said
     assert f"  builtin       works, {len(Builtin().supports)} operations" in said
     assert any(line.startswith("  numpy  ") for line in said)
+
+
+def test_without_flint_it_says_what_is_lost_and_how_to_get_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "MAKERS", {"ball": Ball, "torch": TorchAutograd})
+    monkeypatch.setitem(sys.modules, "flint", None)
+    assert run_group(["doctor"]) == 0
+    (said,) = [line for line in lines(capsys) if line.startswith("  ball ")]
+    assert said.startswith("  ball          missing: flint cannot be imported here (")
+    assert "no gradient can be held against certified truth, and at a kink nothing can be decided" in said
+    assert said.endswith("install it with pip install 'crosscheck[ball]'")
 
 
 def test_the_dtypes_that_work_here_are_told(

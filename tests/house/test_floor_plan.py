@@ -66,7 +66,7 @@ TEXT = {".py", ".md", ".toml", ".txt", ".j2", ".css", ".js", ".json", ".yml", ".
 
 def sources() -> Iterator[Path]:
     """What is written by hand: the package, the tests, and the files beside them."""
-    yield from (p for p in ROOT.iterdir() if p.is_file())
+    yield from (p for p in ROOT.iterdir() if p.is_file() and p.name != ".git")  # of a worktree it is a file
     for folder in ("crosscheck", "tests", ".ci"):
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and not GENERATED & set(path.parts):

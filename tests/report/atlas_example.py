@@ -9,12 +9,14 @@ EDGES = (-100.0, -1.0, -0.01, 0.01, 1.0, 100.0)
 WHY = "the oracle jax needs the package jax; install it with: pip install 'crosscheck[jax]'"
 
 
-def errors(worst: Number, at: float, *, normal: Number | None = None, target: float | None = None) -> Errors:
+def errors(
+    worst: Number, at: float, *, normal: Number | None = None, target: float | None = None, median: float = 0.25
+) -> Errors:
     return Errors(
         points=6400,
         worst=Worst(error=worst, at=at, target=target),
         normal=Worst(error=worst if normal is None else normal, at=at, target=target),
-        median=0.25,
+        median=median,
     )
 
 
@@ -24,7 +26,7 @@ def columns(op: str, dtype: str, *, sums: bool = False, target: float | None = N
         implementation="hand-written",
         dtype=dtype,
         value=errors(1.5, 2.0, target=target),
-        slope=errors(81.4 if sums else 3.25, -1.25, target=target),
+        slope=errors(81.4 if sums else 3.25, -1.25, target=target, median=0.75),
         by_term=errors(3.5, 4.5) if sums else None,
         absolute=None if target is not None else Worst(error=2.5, at=1.0),
         curve=(1.0, 2.0, 0.5, 3.25, None),

@@ -15,10 +15,12 @@ from report import atlas_example
 from report.example_run import HOSTILE
 from report.test_html import LOADING, parsed
 
+from crosscheck.accuracy.questions import NOT_ASKED
 from crosscheck.report import atlas, html
 from crosscheck.report.sections import accuracy, accuracy_chart
 from crosscheck.spec.atlas import AtlasFile
 from crosscheck.spec.errors import UsageError
+from crosscheck.spec.ops import OPS
 
 FILE = atlas_example.FILE
 # interface: small enough to be included in a run's page.
@@ -172,6 +174,12 @@ def test_what_is_missing_is_said_and_shown_as_missing(page: str) -> None:
     assert page.count("not installed") == len(FILE.atlas.ops) * len(FILE.atlas.dtypes)
 
 
+def test_every_loss_that_is_not_asked_about_is_named(page: str) -> None:
+    left_out = sorted(name for name in NOT_ASKED if OPS[name].kind == "loss")
+    (said,) = re.findall(r"anywhere\. (.*?) are not asked about", page)
+    assert sorted(re.split(r", | and ", said)) == left_out
+
+
 def test_lines_are_told_apart_without_colour() -> None:
     style = html._static("accuracy.css")
     dashes = re.findall(r"\.accuracy-(?:second|third) \{[^}]*stroke-dasharray: ([\d ]+)", style)
@@ -215,7 +223,9 @@ def test_a_table_for_each_dtype_with_places() -> None:
     lines = text().splitlines()
     assert lines[0] == "crosscheck 0.1.0 · accuracy · python-flint 0.9.0 · numpy 2.1.0 · torch 2.6.0"
     rows = [line.split() for line in lines if line.startswith("sigmoid")]
-    assert rows == [["sigmoid", "1.5", "1.8", "–", "3.2", "-1.25", "inf", "1e200", "–"]] * 2
+    worst, medians = rows[::2], rows[1::2]
+    assert worst == [["sigmoid", "1.5", "1.8", "–", "3.2", "-1.25", "inf", "1e200", "–"]] * 2
+    assert medians == [["sigmoid", "0.2", "0.2", "–", "0.8", "0.2", "–"]] * 2
     terms = [line.split() for line in lines if line.startswith("  of the larger term")]
     assert terms[0] == ["of", "the", "larger", "term", "3.5", "4.5", "inf", "1e200", "–"]
     assert max(map(len, lines)) <= 120
@@ -223,10 +233,12 @@ def test_a_table_for_each_dtype_with_places() -> None:
 
 def test_columns_stand_under_their_heads() -> None:
     lines = text().splitlines()
-    (head,) = {line for line in lines if line.lstrip().startswith("by hand")}
-    row = next(line for line in lines if line.startswith("sigmoid"))
-    ends = [found.end() for found in re.finditer(r"by hand|torch|jax", head)]
-    assert ends == [found.end() for found in re.finditer(r"1\.5|1\.8|–|3\.2|inf", row)]
+    heads = [line for line in lines if line.lstrip().startswith("by hand")][:2]
+    rows = [line for line in lines if line.startswith("sigmoid")][:2]
+    cells = (r"1\.5|1\.8|–|3\.2|inf", r"\d\.\d+|–")
+    for head, row, cell in zip(heads, rows, cells, strict=True):
+        ends = [found.end() for found in re.finditer(r"by hand|torch|jax", head)]
+        assert ends == [found.end() for found in re.finditer(cell, row)]
 
 
 def test_what_is_lost_is_told_where_it_is_a_normal_number() -> None:

@@ -49,7 +49,8 @@ class Row:
     value: Figure
     slope: Figure
     by_term: Figure
-    median: str
+    value_median: str
+    slope_median: str
     absolute: Figure
     lost: tuple[str, ...]
     missing: str
@@ -192,6 +193,10 @@ def shown(errors: Errors | None) -> Worst | None:
     return None if errors is None else errors.normal or errors.worst
 
 
+def median(errors: Errors | None) -> str:
+    return words.MISSING if errors is None else ulps(errors.median)
+
+
 def _overview(found: Atlas, dtype: str) -> Overview:
     return Overview(
         dtype,
@@ -230,7 +235,8 @@ def _row(column: Column) -> Row:
         value=figure(shown(column.value)),
         slope=figure(shown(column.slope)),
         by_term=figure(shown(column.by_term)),
-        median=words.MISSING if column.slope is None else ulps(column.slope.median),
+        value_median=median(column.value),
+        slope_median=median(column.slope),
         absolute=figure(column.absolute),
         lost=tuple(said),
         missing=words.printable(column.missing),
