@@ -106,7 +106,8 @@ def diagnose(
     if len(seen) == 1:  # other cases may hold other bugs: networks of the one operation hold its own alone
         seen += [asked(other, subject, arbiter) for other in others if not arbiter.gaps(other.architecture)]
     places = _places(located, one_network=ops is None)
-    known = recognise.recognise(seen, places, mutants.mutants())
+    met = dict.fromkeys(op for s in seen for op in s.case.architecture.ops)
+    known = recognise.recognise(seen, places, mutants.known(met))
     located = _told_apart(located, known.faults)
     terms = tuple(_terms(case.architecture, located))
     if known.likely and known.likely[0].behind:

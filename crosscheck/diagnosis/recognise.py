@@ -83,6 +83,8 @@ def _ruled_out(
     tried = {m.symptom for m in looked.tried if where} & OF_ONE_FORM
     if any(fault.op != "dense" for _, fault in where):
         tried -= {Symptom.TRANSPOSED}
+    if any(fault.op not in SUMMED_ONCE for _, fault in where):
+        tried -= {Symptom.MEAN}
     tried |= CONCLUSIVE
     if Symptom.FACTOR in fits:
         tried -= AS_A_FACTOR
@@ -317,7 +319,8 @@ BEHIND: frozenset[Pattern] = frozenset({whole.of_another, whole.clipped_by_norm,
 # What a pattern that does not fit rules out.
 CONCLUSIVE = frozenset({Symptom.NEGATED, Symptom.FACTOR, Symptom.MISSING})
 # What known bugs of a place that do not fit rule out there. Of others (a term, an axis, another sample's values,
-# another function's derivative) there are more forms than the known ones. A transpose has one form in dense alone.
+# another function's derivative) there are more forms than the known ones. A transpose has one form in dense alone, and
+# a mean where there is one thing to be the mean over: samples, or the uses of a row; not places or steps beside them.
 OF_ONE_FORM = frozenset(
     {
         Symptom.TRANSPOSED,
@@ -331,5 +334,6 @@ OF_ONE_FORM = frozenset(
         Symptom.REDUCTION,
     }
 )
+SUMMED_ONCE = ("dense", "embedding")
 # They may show as a factor alone.
 AS_A_FACTOR = frozenset({Symptom.FACTOR, Symptom.MEAN, Symptom.WEIGHTS, Symptom.REDUCTION})
