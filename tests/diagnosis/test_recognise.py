@@ -258,6 +258,27 @@ def test_what_no_mutant_of_the_self_test_plants_is_recognised_by_its_form(form: 
     assert recognise.recognise(seen, ((None, fault),), mutants.mutants()).bugs == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "texts", "symptom"),
+    [
+        ("rms_norm input: doubled at width 1", ("x[2,1] -> rms_norm -> sse", "x[2,3] -> rms_norm -> sse"), "BOUNDARY"),
+        ("rms_norm input: doubled at width 1", ("x[2,1] -> rms_norm -> sse", "x[3,1] -> rms_norm -> sse"), "FACTOR"),
+        ("glu input: halved", ("x[2,4] -> glu -> sse", "x[3,2] -> glu -> sse"), "FACTOR"),
+    ],
+)
+def test_a_factor_that_right_answers_contradict_stands_behind_a_bug_that_explains_them(
+    name: str, texts: tuple[str, ...], symptom: str
+) -> None:
+    known = mutants.mutants()
+    planted = next(m for m in known if m.name == name)
+    with np.errstate(all="ignore"):
+        seen = [asked(case_of(text, seed=k), Planted(planted), Ball()) for k, text in enumerate(texts)]
+        found = recognise.recognise(seen, [(None, fault) for fault in planted.faults], known)
+    assert found.likely[0].symptom is Symptom[symptom]
+    assert name in found.bugs
+    assert Symptom.FACTOR in {named.symptom for named in found.likely}
+
+
 def test_no_bug_explains_a_sound_subject() -> None:
     with np.errstate(all="ignore"):
         seen = [asked(case_of(TEXTS[0]), Builtin(), Ball())]
