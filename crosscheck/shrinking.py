@@ -52,7 +52,13 @@ class Shrunk:
 
 @dataclass
 class _Asker:
-    """Whether a case fails as the one that was met does: the same kind of failure, as clearly."""
+    """Whether a case fails as the one that was met does: the same kind of failure, as clearly.
+
+    The kind is the verdict, whom the witnesses leave alone with it, and the rule that is broken. That it is in a tensor
+    of the same role is not asked: a wrong slope is met in the weights of the layer before it, and the smallest network
+    of the activation alone has no weights, so that it shows in the gradient of the input. What keeps the failure the
+    same is that the networks that are asked first are of the suspected operation alone.
+    """
 
     failure: Failure
     subject: Subject

@@ -21,7 +21,7 @@ Term = tuple[str, str, str]
 BEHIND: tuple[Term, ...] = (("∇C", "first wrong", "what is done to the gradients behind the walk back"),)
 # So many are told; what a reader thinks of first stands first.
 MOST_RULED_OUT = 6
-# More than so many distinct operations wrong by themselves, and none right: no bug, but no derivative.
+# So many distinct operations wrong by themselves, and none right: no bug, but no derivative.
 EVERYWHERE = 3
 
 
@@ -94,7 +94,7 @@ def diagnose(
     `ops` are those of which the subject answers for any network, None where it answers for one alone: then there are
     no variations. The arbiter answers for this case.
     """
-    located = locate(case, judgement, subject, arbiter, ops)
+    met, located = list(others), locate(case, judgement, subject, arbiter, ops)
     everywhere = _wrong_everywhere(located)
     if everywhere is not None:
         return Diagnosis(likely=(everywhere,))
@@ -104,9 +104,12 @@ def diagnose(
         operation = case.architecture.nodes[located.node] if located.node >= 0 else case.architecture.loss
         seen += variations(operation.op, operation.attributes, ops, case.dtype, subject, arbiter)
     if len(seen) == 1:  # other cases may hold other bugs: networks of the one operation hold its own alone
-        seen += [asked(other, subject, arbiter) for other in others if not arbiter.gaps(other.architecture)]
+        seen += [asked(other, subject, arbiter) for other in met if not arbiter.gaps(other.architecture)]
     places = _places(located, one_network=ops is None)
-    known = recognise.recognise(seen, places, mutants.mutants())
+    ops_seen = dict.fromkeys(op for s in seen for op in s.case.architecture.ops)
+    known = recognise.recognise(seen, places, mutants.known(ops_seen))
+    if not known.likely:
+        everywhere = recognise.at_random(seen) or _wrong_where_it_was_met(met, subject, arbiter, ops)
     located = _told_apart(located, known.faults)
     terms = tuple(_terms(case.architecture, located))
     if known.likely and known.likely[0].behind:
@@ -114,7 +117,7 @@ def diagnose(
     likely = [named.text for named in known.likely]
     return Diagnosis(
         located=located,
-        likely=tuple(likely) or (recognise.at_random(seen) or _nothing(known.tried, places),),
+        likely=tuple(likely) or (everywhere or _nothing(known.tried, places),),
         symptoms=tuple(named.symptom for named in known.likely),
         bugs=known.bugs,
         ruled_out=known.ruled_out,
@@ -159,6 +162,16 @@ def _wrong_everywhere(located: Located | None) -> str | None:
         return None
     named = ", ".join(sorted(op for op in wrong if op is not None))
     return f"wrong everywhere: each of {named} is wrong by itself, so no single term of the chain rule is to blame"
+
+
+def _wrong_where_it_was_met(
+    met: Sequence[Case], subject: Subject, arbiter: Certifier, ops: Collection[str] | None
+) -> str | None:
+    """The same of the first case that was met: the smallest one holds one operation alone, and cannot say it."""
+    for case in met[:1]:
+        if not arbiter.gaps(case.architecture):
+            return _wrong_everywhere(locate(case, asked(case, subject, arbiter).judgement, subject, arbiter, ops))
+    return None
 
 
 def _terms(architecture: Architecture, located: Located | None) -> Iterator[Term]:

@@ -1,4 +1,4 @@
-"""Which rows, columns, channels or steps of a gradient are wrong, where some of them are right."""
+"""Which rows, columns, channels, samples or steps of a gradient are wrong, where some of them are right."""
 
 from __future__ import annotations
 
@@ -6,13 +6,32 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from crosscheck.diagnosis.quantities import OF_STEPS
 from crosscheck.diagnosis.seen import Seen, Tensor
+from crosscheck.spec.architecture import Architecture
 
 MOST = 2
+# What the axes of a parameter number, by operation and role. Places of a kernel come behind those of a convolution.
+OF_PARAMS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("dense", "weight"): ("rows, one an output", "columns, one an input"),
+    ("dense", "bias"): ("outputs",),
+    ("conv1d", "weight"): ("output channels", "input channels"),
+    ("conv1d", "bias"): ("channels",),
+    ("conv2d", "weight"): ("output channels", "input channels"),
+    ("conv2d", "bias"): ("channels",),
+    ("conv_transpose2d", "weight"): ("input channels", "output channels"),
+    ("conv_transpose2d", "bias"): ("channels",),
+    ("embedding", "weight"): ("rows, one an id", "columns"),
+}
+# Of an input (N, C, …) the second axis is one of channels for these.
+OF_CHANNELS = ("conv1d", "conv2d", "conv_transpose2d", "max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d")
 
 
 def extents(seen: Sequence[Seen]) -> list[str]:
-    """`0.weight: wrong at 2 of 3 along axis 0, right elsewhere`, in the largest answer that fails; at most two."""
+    """`0.weight: wrong at index 1 of axis 0 (rows, one an output; 3 of them), right elsewhere`; at most two such.
+
+    In the largest answer that fails. What an axis numbers is said where its operation has a word for it.
+    """
     failing = [s for s in seen if s.failed]
     if not failing:
         return []
@@ -21,11 +40,12 @@ def extents(seen: Sequence[Seen]) -> list[str]:
     for tensor in largest.tensors.values():
         if tensor.wrong.any():
             alike = [s.tensors[tensor.name] for s in failing if tensor.name in s.tensors]
-            found += _along_axes([t for t in alike if t.wrong.shape[1:] == tensor.wrong.shape[1:]])
+            of_shape = [t for t in alike if t.wrong.shape[1:] == tensor.wrong.shape[1:]]
+            found += _along_axes(of_shape, largest.case.architecture)
     return found[:MOST]
 
 
-def _along_axes(alike: Sequence[Tensor]) -> list[str]:
+def _along_axes(alike: Sequence[Tensor], architecture: Architecture) -> list[str]:
     """Of one gradient in all answers in which it has this shape: what is wrong in one of them is not right."""
     found, tensor = [], alike[0]
     every, decided = (np.concatenate(masks) for masks in ([t.wrong for t in alike], [t.decided for t in alike]))
@@ -36,5 +56,32 @@ def _along_axes(alike: Sequence[Tensor]) -> list[str]:
         size = every.shape[axis]
         if len(spared) and len(wrong) + len(spared) == size:
             places = ", ".join(map(str, wrong.tolist()))
-            found.append(f"{tensor.name}: wrong at index {places} of axis {axis - 1} (of {size}), right elsewhere")
+            words = numbered_by(architecture, tensor.name, axis - 1, every.ndim - 1)
+            of_what = f"{words}; {size} of them" if words else f"of {size}"
+            found.append(f"{tensor.name}: wrong at index {places} of axis {axis - 1} ({of_what}), right elsewhere")
     return found
+
+
+def numbered_by(architecture: Architecture, name: str, axis: int, axes: int) -> str | None:
+    """What this axis of a parameter or input numbers; None where nothing can be said for certain."""
+    for node in architecture.nodes:
+        for role, key in node.params.items():
+            if key == name:
+                known = OF_PARAMS.get((node.op, role), ())
+                return known[axis] if axis < len(known) else None
+    links = [-i - 1 for i, item in enumerate(architecture.inputs) if item.name == name]
+    users = {node.op for node in architecture.nodes if node.inputs[0] in links}
+    if len(users) != 1:
+        return None
+    return _of_input(next(iter(users)), axis, axes)
+
+
+def _of_input(op: str, axis: int, axes: int) -> str | None:
+    """Of the first input of an operation."""
+    if op in OF_STEPS and axis >= axes - 2 >= 0:
+        return ("steps", "features")[axis - axes + 2]
+    if axis == 0 and axes > 1 and (op not in OF_STEPS or axes > 2):
+        return "samples"
+    if op in OF_CHANNELS and axes > 2:
+        return "channels" if axis == 1 else "places"
+    return "features" if op == "dense" and axis == axes - 1 else None

@@ -18,6 +18,8 @@ from crosscheck.spec.result import Floats
 DIGITS = 6
 # Measured factors that differ by less, relatively, are one: each is known as well as the gradients are.
 SAME = 1e-9
+# An entry so many bounds from zero says what a factor is.
+CLEAR = 1e3
 
 
 def simple(ratio: float) -> float:
@@ -56,7 +58,7 @@ def common(compared: Sequence[tuple[Floats, Floats, Floats]]) -> float | None:
     entries far above their bound say what c is.
     """
     s, r, bound = (np.concatenate([np.zeros(0), *(np.ravel(part[k]) for part in compared)]) for k in range(3))
-    clear = np.abs(r) > 1e3 * bound
+    clear = np.abs(r) > CLEAR * bound
     if not clear.any() or not np.isfinite(s).all():
         return None
     measured = float(np.median(s[clear] / r[clear]))

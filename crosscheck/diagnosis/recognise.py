@@ -63,7 +63,13 @@ def recognise(seen: Sequence[Seen], where: Sequence[Place], known: Iterable[Muta
     looked = dictionary.look_up(known, seen, where)
     happened = [m for m in looked.fitting if m.source != "systematic"]
     systematic = [m for m in looked.fitting if m.source == "systematic"]
-    likely = [*_of_bugs(happened), *_measured(PATTERNS, failing), *_of_bugs(systematic)]
+    measured = _measured(PATTERNS, failing)
+    if any(named.symptom is Symptom.FACTOR for named in measured) and _is_right_elsewhere(seen):
+        # What is a factor where it is wrong is none where it is right: a bug that explains both says more.
+        first = [m for m in systematic if m.symptom is not Symptom.FACTOR]
+        measured = [*_of_bugs(first), *measured]
+        systematic = [m for m in systematic if m.symptom is Symptom.FACTOR]
+    likely = [*_of_bugs(happened), *measured, *_of_bugs(systematic)]
     # What is true of the wrong entries alone, or in every network otherwise, says less than what is true of all.
     vaguer = _measured(VAGUER, failing)
     ruled_out = _ruled_out(looked, where, {named.symptom for named in (*likely, *vaguer)})
@@ -83,6 +89,8 @@ def _ruled_out(
     tried = {m.symptom for m in looked.tried if where} & OF_ONE_FORM
     if any(fault.op != "dense" for _, fault in where):
         tried -= {Symptom.TRANSPOSED}
+    if any(fault.op not in SUMMED_ONCE for _, fault in where):
+        tried -= {Symptom.MEAN}
     tried |= CONCLUSIVE
     if Symptom.FACTOR in fits:
         tried -= AS_A_FACTOR
@@ -116,6 +124,17 @@ def _once(likely: Iterable[Named]) -> Iterable[Named]:
 
 def _wrong(seen: Sequence[Seen]) -> list[Tensor]:
     return [t for s in seen for t in s.tensors.values() if t.wrong.any()]
+
+
+def _is_right_elsewhere(seen: Sequence[Seen]) -> bool:
+    """Whether a gradient that is wrong in one entry is right in another, which rounding would not hide."""
+    wrong = {t.name for t in _wrong(seen)}
+    return any(
+        bool((t.decided & ~t.wrong & (np.abs(t.true) > ratio.CLEAR * t.bound)).any())
+        for s in seen
+        for t in s.tensors.values()
+        if t.name in wrong
+    )
 
 
 def _negated(seen: Sequence[Seen]) -> str | None:
@@ -317,7 +336,8 @@ BEHIND: frozenset[Pattern] = frozenset({whole.of_another, whole.clipped_by_norm,
 # What a pattern that does not fit rules out.
 CONCLUSIVE = frozenset({Symptom.NEGATED, Symptom.FACTOR, Symptom.MISSING})
 # What known bugs of a place that do not fit rule out there. Of others (a term, an axis, another sample's values,
-# another function's derivative) there are more forms than the known ones. A transpose has one form in dense alone.
+# another function's derivative) there are more forms than the known ones. A transpose has one form in dense alone, and
+# a mean where there is one thing to be the mean over: samples, or the uses of a row; not places or steps beside them.
 OF_ONE_FORM = frozenset(
     {
         Symptom.TRANSPOSED,
@@ -331,5 +351,6 @@ OF_ONE_FORM = frozenset(
         Symptom.REDUCTION,
     }
 )
+SUMMED_ONCE = ("dense", "embedding")
 # They may show as a factor alone.
 AS_A_FACTOR = frozenset({Symptom.FACTOR, Symptom.MEAN, Symptom.WEIGHTS, Symptom.REDUCTION})

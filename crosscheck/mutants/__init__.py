@@ -47,6 +47,15 @@ def mutants() -> tuple[Mutant, ...]:
     return tuple(found)
 
 
+def known(ops: Iterable[str]) -> tuple[Mutant, ...]:
+    """What a diagnosis looks for: all planted bugs, and the forms of these ops' derivatives that were not planted."""
+    # The turns by which a bug is planted in one op and not in another say nothing about the bugs of others.
+    forms = import_module(f"{__name__}.{SYSTEMATIC}").forms
+    planted = mutants()
+    names = {row.name for row in planted}
+    return (*planted, *(row for op in ops for row in forms(op) if row.name not in names))
+
+
 def controls() -> tuple[Control, ...]:
     """All that looks wrong and is right. Raises ValueError where two have one name."""
     # Not called controls.py: a submodule of that name would hide this function.

@@ -21,11 +21,11 @@ class Mutant:
     """One wrong backprop.
 
     `what` says in one sentence what is wrong mathematically. `faults` are the factors of the chain rule that it makes
-    wrong: a diagnosis must name one of them. `smallest` is the smallest network that shows it, in the text notation.
-    `source` is where it happened ("caffe#3254"), "classic", or "systematic". `rows` replace rows of the sound table,
-    `walk` the sound walk; `remembers` makes what keeps state from call to call. `fixed` are attributes without which it
-    does not show, by op; `beside` further ops that it needs to show; `families` are those of the values, where it shows
-    on special numbers alone.
+    wrong: a diagnosis must name one of them. `smallest` is the smallest network that shows it, in the text notation;
+    empty of what is looked for alone and not planted. `source` is where it happened ("caffe#3254"), "classic", or
+    "systematic". `rows` replace rows of the sound table, `walk` the sound walk; `remembers` makes what keeps state from
+    call to call. `fixed` are attributes without which it does not show, by op; `beside` further ops that it needs to
+    show; `families` are those of the values, where it shows on special numbers alone.
     """
 
     name: str

@@ -3,13 +3,14 @@
 An op that is new in the register has its mutants by itself. Which alterations it meets is drawn by a hash of names, so
 that no other op's change when one is added; what is special to an op, or to an attribute of it, it always meets.
 `EQUIVALENT` are those that were proved to be right (tests/mutants/find_equivalents.py); `MUTANTS` are the others.
+A diagnosis has no need to draw: of whatever has a form to be recognised by, `forms` has those that were not drawn too.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 
 from crosscheck.backprop.rows import Array, Row
 from crosscheck.mutants import changes
@@ -21,7 +22,7 @@ from crosscheck.mutants.mutant import Mutant
 from crosscheck.mutants.small import smallest_of
 from crosscheck.mutants.smallest import SMALLEST
 from crosscheck.mutants.terms import TERMS, at_attributes
-from crosscheck.spec.fault import Factor, Fault
+from crosscheck.spec.fault import Factor, Fault, Symptom
 from crosscheck.spec.op import Op, Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.fitting import POSITIVE, PREPARED, TRIALS, extras, fault
@@ -34,6 +35,13 @@ TURNS = {"layer": 2, "merge": 3, "activation": 3, "loss": 2}
 BOUNDARIES = 1
 # How many that are no equivalent ones an op has at least.
 LEAST = 2
+# What a diagnosis looks for at any derivative, drawn there or not.
+# fmt: off
+FORMS = frozenset({
+    Symptom.NO_SLOPE, Symptom.SLOPE_AT_OUTPUT, Symptom.SLOPE_TWICE, Symptom.DIAGONAL, Symptom.UPSTREAM, Symptom.MASK,
+    Symptom.NOT_SUMMED, Symptom.MEAN,
+})
+# fmt: on
 
 
 def parts(op: Op) -> tuple[Part, ...]:
@@ -141,8 +149,8 @@ def _order(part: Part, alteration: Alteration) -> int:
     return zlib.crc32(f"{part.words}: {alteration.name}".encode())
 
 
-def mutant(part: Part, alteration: Alteration) -> Mutant:
-    """The alteration planted in one derivative."""
+def mutant(part: Part, alteration: Alteration, *, shown: bool = True) -> Mutant:
+    """The alteration planted in one derivative; without the smallest network on which it shows if that is not asked."""
     op, name = part.op.name, f"{part.words}: {alteration.name}"
     fixed = {**part.fixed, **alteration.fixed}
     return Mutant(
@@ -151,7 +159,7 @@ def mutant(part: Part, alteration: Alteration) -> Mutant:
         what=f"{part.said} {alteration.says}",
         faults=(_fault(part),),
         symptom=alteration.symptom,
-        smallest=SMALLEST.get(name) or smallest_of(part.op, fixed),
+        smallest=(SMALLEST.get(name) or smallest_of(part.op, fixed)) if shown else "",
         rows={op: planted(part, alteration)},
         fixed={op: fixed} if fixed else {},
         beside=beside(op),
@@ -192,3 +200,12 @@ def _of_loss(
 
 CANDIDATES: tuple[Mutant, ...] = tuple(found for op in OPS.values() for found in candidates(op))
 MUTANTS: tuple[Mutant, ...] = tuple(found for found in CANDIDATES if found.name not in EQUIVALENT)
+
+
+@cache
+def forms(op: str) -> tuple[Mutant, ...]:
+    """Those of FORMS that no mutant plants, of every derivative of an op. What some of them change may be nothing."""
+    drawn = {found.name for found in CANDIDATES}
+    turns = ((part, a) for part in parts(OPS[op]) for a in alterations(part)[1] if a.symptom in FORMS)
+    made = (mutant(part, alteration, shown=False) for part, alteration in turns)
+    return tuple(found for found in made if found.name not in drawn)

@@ -83,4 +83,4 @@ def test_which_rows_are_wrong_is_told_of_the_largest_answer() -> None:
         return inputs, params | {"weight": weight}
 
     said = extents.extents(seen("dense", layer("dense", last_row), {"out": 3}))
-    assert said == ["0.weight: wrong at index 1, 2 of axis 0 (of 3), right elsewhere"]
+    assert said == ["0.weight: wrong at index 1, 2 of axis 0 (rows, one an output; 3 of them), right elsewhere"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from builders import Wrong, case_of, changed
 
-from crosscheck.diagnosis.extents import extents
+from crosscheck.diagnosis.extents import extents, numbered_by
 from crosscheck.diagnosis.seen import asked
 from crosscheck.oracles.ball import Ball
-from crosscheck.spec import Case, Gradients
+from crosscheck.spec import Case, Gradients, parse
 
 
 def only_rows_of(case: Case, found: Gradients) -> Gradients:
@@ -26,6 +27,43 @@ def test_what_is_wrong_in_a_smaller_answer_is_not_right_elsewhere() -> None:
         two, three = (
             asked(case_of(f"x[{n},2] -> dense(3) -> sse", seed=n), Wrong(only_rows_of), Ball()) for n in (2, 3)
         )
-    assert extents([two]) == ["0.weight: wrong at index 0 of axis 0 (of 3), right elsewhere"]
-    both = ["0.weight: wrong at index 0, 1 of axis 0 (of 3), right elsewhere"]
+    assert extents([two]) == ["0.weight: wrong at index 0 of axis 0 (rows, one an output; 3 of them), right elsewhere"]
+    both = ["0.weight: wrong at index 0, 1 of axis 0 (rows, one an output; 3 of them), right elsewhere"]
     assert extents([two, three]) == extents([three, two]) == both
+
+
+# fmt: off
+NUMBERED: list[tuple[str, str, list[str | None]]] = [
+    ("x[2,3] -> dense(4) -> sse", "0.weight", ["rows, one an output", "columns, one an input"]),
+    ("x[2,3] -> dense(4) -> sse", "0.bias", ["outputs"]),
+    ("x[2,3] -> dense(4) -> sse", "x", ["samples", "features"]),
+    ("x[3] -> dense(4) -> sse", "x", ["features"]),
+    ("x[2,3,4] -> conv1d(2, 2) -> sse", "0.weight", ["output channels", "input channels", None]),
+    ("x[2,3,4] -> conv1d(2, 2) -> sse", "x", ["samples", "channels", "places"]),
+    ("x[2,3,4] -> rnn(2) -> sse", "x", ["samples", "steps", "features"]),
+    ("x[2,3]; k[4,3]; v[4,3]; x -> attention(k, v) -> sse", "x", ["steps", "features"]),
+    ("x[2,3]; k[4,3]; v[4,3]; x -> attention(k, v) -> sse", "k", [None, None]),
+    ("ids[2]:int64 -> embedding(3, 2) -> sse", "0.weight", ["rows, one an id", "columns"]),
+    ("x[2,3] -> tanh -> sse", "x", ["samples", None]),
+    ("x[2,3] -> h: tanh -> dense(3) -> add(h) -> sse", "1.weight", ["rows, one an output", "columns, one an input"]),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "tensor", "said"), NUMBERED)
+def test_what_an_axis_numbers_is_said_where_its_operation_has_a_word_for_it(
+    text: str, tensor: str, said: list[str | None]
+) -> None:
+    assert [numbered_by(parse(text), tensor, axis, len(said)) for axis in range(len(said))] == said
+
+
+def test_a_sample_and_a_step_are_called_that() -> None:
+    def second_step(g: np.ndarray) -> np.ndarray:
+        g[:, :, 1] *= 2.0
+        return g
+
+    with np.errstate(all="ignore"):
+        found = asked(
+            case_of("x[2,3,2] -> rnn(2) -> sse", seed=1), Wrong(lambda _c, g: changed(g, "x", second_step)), Ball()
+        )
+    assert extents([found]) == ["x: wrong at index 1 of axis 1 (steps; 3 of them), right elsewhere"]

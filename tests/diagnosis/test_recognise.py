@@ -220,6 +220,65 @@ def test_the_dictionary_finds_the_bug_that_was_planted(mutant: Mutant) -> None:
             assert dictionary.explains(other, seen), "what fits gives these very gradients"
 
 
+FORMS: dict[str, tuple[str, Fault, str]] = {
+    "derivative missing": (
+        "gelu: derivative missing",
+        Fault("gelu", Factor.SLOPE),
+        "the derivative of gelu is left out: the gradient by the output is passed on",
+    ),
+    "derivative at the output": (
+        "softplus: derivative at the output",
+        Fault("softplus", Factor.SLOPE),
+        "the derivative of softplus is taken at the output a where it needs the input z",
+    ),
+    "upstream ignored": (
+        "silu: upstream ignored",
+        Fault("silu", Factor.SLOPE),
+        "the derivative of silu takes 1 for the gradient that comes from above",
+    ),
+    "sum missing": (
+        "conv1d weight: first sample alone",
+        Fault("conv1d", Factor.PARAM, "weight"),
+        "conv1d's gradient by its weight counts the first sample alone, not the sum over all",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_no_mutant_of_the_self_test_plants_is_recognised_by_its_form(form: str) -> None:
+    name, fault, text = FORMS[form]
+    assert name not in {m.name for m in mutants.mutants()}, "drawn: another one is to stand here"
+    known = mutants.known([str(fault.op)])
+    planted = next(m for m in known if m.name == name)
+    shape, op = ("x[2,3,4]", "conv1d(2, 2)") if fault.op == "conv1d" else ("x[2,3]", fault.op)
+    with np.errstate(all="ignore"):
+        seen = [asked(case_of(f"{shape} -> {op} -> sse", seed=k), Planted(planted), Ball()) for k in range(2)]
+    found = recognise.recognise(seen, ((None, fault),), known)
+    assert (found.likely[0].text, found.likely[0].symptom) == (text, planted.symptom)
+    assert recognise.recognise(seen, ((None, fault),), mutants.mutants()).bugs == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "symptom"),
+    [
+        ("rms_norm input: doubled at width 1", ("x[2,1] -> rms_norm -> sse", "x[2,3] -> rms_norm -> sse"), "BOUNDARY"),
+        ("rms_norm input: doubled at width 1", ("x[2,1] -> rms_norm -> sse", "x[3,1] -> rms_norm -> sse"), "FACTOR"),
+        ("glu input: halved", ("x[2,4] -> glu -> sse", "x[3,2] -> glu -> sse"), "FACTOR"),
+    ],
+)
+def test_a_factor_that_right_answers_contradict_stands_behind_a_bug_that_explains_them(
+    name: str, texts: tuple[str, ...], symptom: str
+) -> None:
+    known = mutants.mutants()
+    planted = next(m for m in known if m.name == name)
+    with np.errstate(all="ignore"):
+        seen = [asked(case_of(text, seed=k), Planted(planted), Ball()) for k, text in enumerate(texts)]
+        found = recognise.recognise(seen, [(None, fault) for fault in planted.faults], known)
+    assert found.likely[0].symptom is Symptom[symptom]
+    assert name in found.bugs
+    assert Symptom.FACTOR in {named.symptom for named in found.likely}
+
+
 def test_no_bug_explains_a_sound_subject() -> None:
     with np.errstate(all="ignore"):
         seen = [asked(case_of(TEXTS[0]), Builtin(), Ball())]

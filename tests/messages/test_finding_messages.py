@@ -49,7 +49,7 @@ TEXTS = {
         "  entry   x[0,0] = -0.26697; ball -0.34375 ± R; off by 7.7e-02, bound B",
         "  term    ∂C/∂a ✓   ∂a/∂z ✗ first wrong: 0.84134, certified 1.0833",
         "  likely  the derivative of gelu lacks z·pdf(z): cdf(z) alone is left",
-        "          ruled out: sign, factor, left out, upstream ignored",
+        "          ruled out: sign, factor, left out, upstream ignored, no derivative, derivative at a",
         *SLOPES,
         "  replay  crosscheck replay 7cf975",
     ],
@@ -60,7 +60,7 @@ TEXTS = {
         "  term    ∂C/∂a ✓   ∂z/∂w ✗ first wrong: 4, certified 6",
         "  likely  a row that is named several times gets the gradient of one of them, not their sum (as in",
         "          pytorch#1631, mxnet#9172); only where ids repeat",
-        "          ruled out: sign, factor, left out, mean for sum",
+        "          ruled out: sign, factor, left out, mean for sum, upstream ignored",
         *SLOPES,
         "  replay  crosscheck replay c4f355",
     ],
@@ -71,7 +71,7 @@ TEXTS = {
         "  term    ∂C/∂a ✓   ∂z/∂b ✗ first wrong: 2, certified 4",
         "  likely  the gradient of a bias is the mean over the samples where it is the sum (as in",
         "          kvfrans/notes#5); wrong: 0.bias; right: 0.weight, x",
-        "          ruled out: sign, left out, transpose",
+        "          ruled out: sign, left out, transpose, upstream ignored",
         *SLOPES,
         "  replay  crosscheck replay adb9ac",
     ],
@@ -81,19 +81,19 @@ CARDS = {
     "gelu: z·pdf(z) missing": (
         "Chain rule ∂C/∂a ✓ right ∂a/∂z ✗ first wrong 0.84134, certified 1.0833",
         "Diagnosis the derivative of gelu lacks z·pdf(z): cdf(z) alone is left "
-        "Ruled out: sign, factor, left out, upstream ignored.",
+        "Ruled out: sign, factor, left out, upstream ignored, no derivative, derivative at a.",
     ),
     "embedding: duplicates overwrite": (
         "Chain rule ∂C/∂a ✓ right ∂z/∂w ✗ first wrong 4, certified 6",
         "Diagnosis a row that is named several times gets the gradient of one of them, not their sum (as in "
         "pytorch#1631, mxnet#9172) only where ids repeat "
-        "Ruled out: sign, factor, left out, mean for sum.",
+        "Ruled out: sign, factor, left out, mean for sum, upstream ignored.",
     ),
     "dense: bias gradient is the mean": (
         "Chain rule = · ✗ first wrong b 1: bias of node 1 of layer 2, counted from 1 as the input. "
         "∂C/∂a ✓ right ∂z/∂b ✗ first wrong 2, certified 4",
         "Diagnosis the gradient of a bias is the mean over the samples where it is the sum (as in kvfrans/notes#5) "
-        "wrong: 0.bias; right: 0.weight, x Ruled out: sign, left out, transpose.",
+        "wrong: 0.bias; right: 0.weight, x Ruled out: sign, left out, transpose, upstream ignored.",
     ),
 }
 

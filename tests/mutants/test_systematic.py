@@ -14,7 +14,8 @@ from crosscheck.mutants.equivalent import EQUIVALENT
 from crosscheck.mutants.mutant import Mutant
 from crosscheck.mutants.small import networks
 from crosscheck.mutants.smallest import SMALLEST
-from crosscheck.mutants.systematic import CANDIDATES, MUTANTS, parts
+from crosscheck.mutants.systematic import CANDIDATES, FORMS, MUTANTS, forms, parts
+from crosscheck.mutants.systematic import alterations as alterations_of
 from crosscheck.spec.fault import Fault
 from crosscheck.spec.notation import parse
 from crosscheck.spec.ops import OPS
@@ -90,3 +91,30 @@ def test_small_networks_are_of_the_op_alone() -> None:
     for op in OPS.values():
         every = networks(op, {})
         assert all(op.name in network.ops and len(network.ops) <= 2 for network in every)
+
+
+def test_what_has_a_form_is_looked_for_at_every_derivative_of_every_op() -> None:
+    drawn = {m.name for m in CANDIDATES}
+    for op in OPS.values():
+        wanted = {
+            f"{part.words}: {a.name}"
+            for part in parts(op)
+            for table in alterations_of(part)[:2]
+            for a in table
+            if a.symptom in FORMS
+        }
+        found = [m.name for m in forms(op.name)]
+        assert len(found) == len(set(found))
+        assert not set(found) & drawn
+        assert wanted == set(found) | (wanted & drawn)
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_what_is_looked_for_alone_answers_for_every_derivative(op: str) -> None:
+    """On the smallest network of a mutant of the same derivative, with arrays as the sound rule has them."""
+    by_fault = {m.faults: parse(m.smallest) for m in MUTANTS}
+    for form in forms(op):
+        case = make_case(by_fault[form.faults], family="normal", seed=1, points=2)
+        with np.errstate(all="ignore"):
+            given, sound = dict(Planted(form).gradients(case).tensors()), dict(SOUND.gradients(case).tensors())
+        assert {k: (g.shape, g.dtype) for k, g in given.items()} == {k: (g.shape, g.dtype) for k, g in sound.items()}

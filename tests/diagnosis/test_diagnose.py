@@ -1,0 +1,80 @@
+"""What is said of a subject that no single bug explains: wrong everywhere, at random, or in a way that nothing fits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from builders import Wrong, changed
+
+from crosscheck.backprop.rows import Row
+from crosscheck.mutants.changes import Backward, Call, layer, loss, slope
+from crosscheck.session import Settings, verify
+from crosscheck.spec import Case, Gradients, Subject
+from crosscheck.spec.record import Finding
+from crosscheck.subjects.builtin import Builtin
+
+OPS = ("dense", "tanh", "sin", "sse")
+FIXED = "x[2,3] -> dense(4) -> tanh -> dense(3) -> sin -> dense(2) -> sse"
+
+
+def told(subject: Subject, **asked: Any) -> Finding:
+    """The first finding of a few networks; the truth alone is asked."""
+    found = verify(Settings(subject, examples=6, points=3, oracles=("ball",), **(asked or {"ops": OPS})))
+    return found.run_file.run.findings[0]
+
+
+def planted(rows: Mapping[str, Row]) -> Subject:
+    return Builtin({**Builtin().rows, **rows})
+
+
+def bent(g: np.ndarray) -> np.ndarray:
+    return g + 0.5 * g * np.sin(3.0 * g)
+
+
+def bent_dense(call: Call) -> Backward:
+    d_inputs, d_params = call.answer
+    return tuple(None if d is None else bent(d) for d in d_inputs), {role: bent(g) for role, g in d_params.items()}
+
+
+TANH = slope("tanh", lambda z, a, da, sound: da * (1.0 - a**4 + 0.1 * a))
+SIN = slope("sin", lambda z, a, da, sound: da * np.cos(1.1 * z))
+SSE = loss("sse", lambda sound, a, y: (sound[0] + 0.1 * a * a,))
+
+
+def test_where_nothing_fits_it_says_so_and_how_much_was_tried() -> None:
+    finding = told(planted({"tanh": TANH}))
+    assert finding.architecture == "x[1,1] -> tanh -> sse"
+    assert finding.bugs == ()
+    tried, _, of = finding.diagnosis[0].removeprefix("unknown: neither a pattern nor one of ").partition(" known bugs ")
+    assert int(tried) > 5
+    assert of == "of tanh ∂a/∂z gives these gradients"
+
+
+def test_several_operations_each_wrong_by_itself_are_no_single_bug() -> None:
+    finding = told(planted({"dense": layer("dense", bent_dense), "tanh": TANH, "sin": SIN, "sse": SSE}))
+    assert finding.diagnosis[0].startswith("wrong everywhere: each of dense, ")
+    assert finding.diagnosis[0].endswith(" is wrong by itself, so no single term of the chain rule is to blame")
+    assert finding.bugs == ()
+
+
+def test_beside_operations_that_are_right_it_is_not_wrong_everywhere() -> None:
+    finding = told(planted({"tanh": TANH, "sin": SIN, "sse": SSE}))
+    assert finding.diagnosis[0].startswith("unknown: ")
+
+
+def at_random(case: Case, found: Gradients) -> Gradients:
+    """The same for the same question."""
+    for name, _ in list(found.tensors()):
+        seed = int(hashlib.sha256(f"{case.key} {name}".encode()).hexdigest()[:8], 16)
+        found = changed(found, name, lambda g, seed=seed: np.random.default_rng(seed).standard_normal(g.shape))
+    return found
+
+
+def test_numbers_at_random_are_called_that_and_given_no_name() -> None:
+    for asked in ({"ops": OPS}, {"architecture": FIXED}):
+        finding = told(Wrong(at_random), **asked)
+        assert finding.diagnosis[0].startswith("nothing in common with the true gradient: over ")
+        assert finding.bugs == ()
