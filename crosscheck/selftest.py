@@ -227,10 +227,8 @@ def _is_at(mutant: Mutant, located: Located | None, case: Case) -> bool:
 
 
 def is_named(mutant: Mutant, told: Diagnosis) -> bool:
-    """Whether the first thing that the diagnosis says is what this bug looks like, or it names this bug at all."""
-    if not told.symptoms:
-        return False
-    return told.symptoms[0] is mutant.symptom or mutant.name in told.bugs
+    """Whether the first thing that the diagnosis says is this bug, or what it looks like."""
+    return mutant.name in told.first or told.symptoms[:1] == (mutant.symptom,)
 
 
 def sound(name: str, plan: Plan) -> Sound:

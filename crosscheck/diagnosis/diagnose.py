@@ -29,7 +29,8 @@ EVERYWHERE = 3
 class Diagnosis:
     """What is known of a failure. `likely` are sentences, the likeliest first; `symptoms` in the same order.
 
-    `bugs` are the names of known bugs that give exactly these gradients; `terms` the factors on the way from the loss
+    `bugs` are the names of known bugs that give exactly these gradients, `first` those of which the first sentence
+    tells; `terms` the factors on the way from the loss
     to what is wrong, as the record holds them.
     """
 
@@ -37,6 +38,7 @@ class Diagnosis:
     likely: tuple[str, ...] = ()
     symptoms: tuple[Symptom, ...] = ()
     bugs: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
     ruled_out: tuple[Symptom, ...] = ()
     condition: str | None = None
     extents: tuple[str, ...] = ()
@@ -120,6 +122,7 @@ def diagnose(
         likely=tuple(likely) or (everywhere or _nothing(known.tried, places),),
         symptoms=tuple(named.symptom for named in known.likely),
         bugs=known.bugs,
+        first=known.likely[0].bugs if known.likely else (),
         ruled_out=known.ruled_out,
         condition=conditions.condition(seen, fault),
         extents=tuple(extents(seen)),

@@ -18,8 +18,8 @@ class Kill(Record, frozen=True):
 
     `networks` is None where it got through all of them. `place` is where the first wrong factor was seen, `mute_place`
     where the same bug keeps its intermediates to itself; `located` and `mute_located` whether that is where it is.
-    `likely` is the first sentence of the diagnosis; `named` whether that is what this bug looks like, or this bug is
-    among those that the diagnosis names. `smallest` is what it was shrunk to, of `layers` nodes, in `evaluations`.
+    `likely` is the first sentence of the diagnosis; `named` whether that names this bug, or what it looks like.
+    `smallest` is what it was shrunk to, of `layers` nodes, in `evaluations`.
     """
 
     name: str
