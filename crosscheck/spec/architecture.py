@@ -23,7 +23,11 @@ Edge = tuple[str, str]
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A named input of the architecture. `float` means the case's own dtype."""
+    """A named input of the architecture. `float` means the case's own dtype.
+
+    No size is 0, and no op makes an axis of 0: nothing could be compared of an empty array. It is refused, where the
+    frameworks go on with empty arrays, sums that are 0 and means that are NaN.
+    """
 
     name: str
     shape: tuple[int, ...]

@@ -1,4 +1,8 @@
-"""Layers that select: dropout by a mask, which is part of the case, and embedding by whole numbers."""
+"""Layers that select: dropout by a mask, which is part of the case, and embedding by whole numbers.
+
+A mask that keeps nothing leaves zeros, and ∂C/∂a is 0. An id out of range is refused when the case is made, as by
+PyTorch; JAX's indexing would take the nearest row instead. A row that no id names has the slope 0.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 A draw meets hardsigmoid's 3, or a prediction that equals its target, by luck alone; behind a layer hardly ever. So
 in a family that aims at kinks half of the points get one element of each kinked operation's input put there: the
 input itself where the operation stands on one, else the bias of the layer before it, which makes up what the sum
-lacks where that is known exactly, and else has weights of zero to itself. A loss gets the target that is on its kink.
+lacks where that is known exactly, and else has weights of zero to itself. A recurrent unit with a kink inside gets no
+weights and no bias. A loss gets the target that is on its kink; where that is of a variance or of vectors, those.
 
 A loss of a difference without a kink gets one too, the output itself, at one point: there d/d is no number, and what
 divides by d is as right everywhere else. No slope is undecided at it; it is 0.
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.ops import op_named
 from crosscheck.strategies.affine import channel, is_affine, reaching
 from crosscheck.strategies.exact import BITS, MAXIMA, MEANS, MOVES, Floats, dense, known, moved, preimage, summed
@@ -56,7 +57,11 @@ def plant(numbers: Numbers, generator: np.random.Generator, *, targets: bool = T
     for i, node in enumerate(architecture.nodes):
         op = op_named(node.op, f"node {i}")
         (link, *_), places = node.inputs, op.kinks(node.attributes) + op.knots(node.attributes)
-        if not places or op.inside:
+        if not places:
+            continue
+        if op.inside:
+            for point, _ in _chosen(points, places, generator):
+                _still_a_unit(numbers, node, point, int(generator.integers(int(node.attributes["hidden"]))))
             continue
         pinned = Pinning(numbers, numbers.known())
         for point, place in _chosen(points, places, generator):
@@ -82,6 +87,17 @@ def plant(numbers: Numbers, generator: np.random.Generator, *, targets: bool = T
             _set_target(
                 pinned, loss.inputs[0], point, _element(architecture.shape_of(loss.inputs[0]), generator), place
             )
+    if places and op.places_of in INSIDE:
+        pinned = Pinning(numbers, numbers.known())
+        for point, place in _chosen(points, places, generator):
+            index = _element(architecture.shape_of(loss.inputs[0]), generator)
+            INSIDE[op.places_of](pinned, point, index, place)
+
+
+def _still_a_unit(numbers: Numbers, node: Node, point: int, unit: int) -> None:
+    """Nothing reaches this unit of an rnn: what goes into its relu is 0 at every step, whoever computes it."""
+    for key in node.params.values():
+        numbers.params[key][point, unit] = 0.0
 
 
 def _chosen(points: int, places: tuple[float, ...], generator: np.random.Generator) -> list[tuple[int, float]]:
@@ -105,6 +121,40 @@ def _set_target(pinned: Pinning, link: int, point: int, index: Index, place: flo
         output = next((value for value in (0.0, 0.5) if pinned.pin(link, point, index, value)), output)
     target = _sum((output, -place), pinned.numbers.dtype)
     _store(pinned.numbers.targets, (point, *index), target)
+
+
+def _set_variance(pinned: Pinning, point: int, index: Index, place: float) -> None:
+    """The variance of one element, where it is an input: it is positive, and so is the place."""
+    link, numbers = pinned.numbers.architecture.loss.inputs[1], pinned.numbers
+    if link < 0:
+        _store(numbers.inputs[numbers.architecture.inputs[-link - 1].name], (point, *index), place)
+
+
+def _set_length(pinned: Pinning, point: int, index: Index, place: float) -> None:
+    """The vector of one sample has this length exactly: one number, and zeros beside it."""
+    link = pinned.numbers.architecture.loss.inputs[0]
+    if pinned.pin(link, point, index, place):
+        for other in _of_its_row(pinned, link, index):
+            pinned.pin(link, point, other, 0.0)
+
+
+def _set_positive(pinned: Pinning, point: int, index: Index, _place: float) -> None:
+    """The anchor of one sample has this distance, 0, from its positive, where that is an input: a - p + eps is 0."""
+    numbers, loss = pinned.numbers, pinned.numbers.architecture.loss
+    (anchor, positive, _), eps = loss.inputs, float(loss.attributes["eps"])
+    if positive >= 0:
+        return
+    for each in (index, *_of_its_row(pinned, anchor, index)):
+        wanted = _sum((pinned.value(anchor, point, each), eps), numbers.dtype)
+        if math.isnan(wanted) and pinned.pin(anchor, point, each, 0.0):
+            wanted = eps
+        _store(numbers.inputs[numbers.architecture.inputs[-positive - 1].name], (point, *each), wanted)
+
+
+def _of_its_row(pinned: Pinning, link: int, index: Index) -> list[Index]:
+    """The other elements of its vector, on the last axis."""
+    width = pinned.numbers.architecture.shape_of(link)[-1]
+    return [(*index[:-1], j) for j in range(width) if j != index[-1]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +255,10 @@ class Pinning:
         source = self.numbers.architecture.nodes[link].inputs[0]
         inner = self.numbers.architecture.shape_of(source)[2:]
         return all(self.pin(source, point, (*index[:2], *place), value) for place in np.ndindex(inner))
+
+
+# By what the places of a loss are of, where that is neither output less target nor their product.
+INSIDE = {"the variance": _set_variance, "‖a‖": _set_length, "the hinge and both distances": _set_positive}
 
 
 def _sum(terms: tuple[float, ...], dtype: str) -> float:

@@ -49,6 +49,11 @@ REACHED = {
     "x[2,3] -> softplus -> layer_norm -> hardsigmoid -> sse":           {("hardsigmoid", -3.0), ("hardsigmoid", 3.0)},
     "x[2,2,6] -> softplus -> conv1d(2, 3) -> avg_pool1d -> mae":        {("mae", 0.0)},
     "x[2,4] -> glu -> mae":                                             {("mae", 0.0)},
+    "x[2,3,2] -> rnn(2, nonlinearity=relu) -> mae":                     {("rnn", 0.0)},
+    "x[2,3] -> dense(2) -> hinge":                                      {("hinge", 1.0)},
+    "x[2,3]; v[2,3]; x -> tanh -> gaussian_nll(v)":                     {("gaussian_nll", 1e-6)},
+    "x[2,3] -> dense(3) -> cosine_similarity(eps=0.5)":                 {("cosine_similarity", 0.5)},
+    "x[2,3]; p[2,3]; n[2,3]; x -> dense(3) -> triplet(p, n)":           {("triplet", 0.0)},
 }
 # fmt: on
 
