@@ -238,7 +238,8 @@ class KinkMet(Record, frozen=True):
 class Combinations(Record, frozen=True):
     """Of all pairs (or triples) of values of the factors: how many can be had, how many cases have held.
 
-    `infeasible` counts the others by reason; `empty` names those that could be had and were not, the first of them.
+    `infeasible` counts the others by reason, `listed` names them, of pairs; `empty` names those that could be had and
+    were not, the first of them.
     """
 
     strength: int
@@ -246,6 +247,7 @@ class Combinations(Record, frozen=True):
     feasible: int
     infeasible: dict[str, int]
     empty: tuple[str, ...]
+    listed: dict[str, tuple[str, ...]] = {}
 
 
 class Edges(Record, frozen=True):

@@ -18,6 +18,9 @@ from crosscheck.spec.factors import FACTORS, Grid
 from crosscheck.spec.record import Combinations, Edges
 
 Bools = NDArray[np.bool_]
+# By reason the pairs that cannot be had, [a, b] with a before b.
+Reasons = Mapping[str, Bools]
+NOTHING: Reasons = {}
 # So many empty cells are named; all are counted.
 NAMED = 200
 
@@ -48,38 +51,54 @@ class Held:
         possible, reasons = self._possible()
         order = np.arange(len(self._names))
         ascending = (order[:, np.newaxis, np.newaxis] < order[:, np.newaxis]) & (order[:, np.newaxis] < order)
+        # Values of one factor stand side by side in no cell: those are no combinations at all.
+        asked = self._of_several_factors(ascending)
         three = possible[:, :, np.newaxis] & possible[:, np.newaxis, :] & possible & ascending
+        together = _of_triples(reasons, asked & ~three)
         for cell in self.grid.entangled():
-            if factors.impossible(cell) is not None:
-                three[tuple(sorted(self._ids[part] for part in cell))] = False
-        impossible = self.grid.size(3) - int(np.count_nonzero(three))
-        together = {"two or three of its values cannot be had together": impossible} if impossible else {}
+            reason, place = factors.impossible(cell), tuple(sorted(self._ids[part] for part in cell))
+            if reason is not None and three[place]:
+                three[place] = False
+                together[reason] += 1
         return (
-            self._counted(2, possible & (order[:, np.newaxis] < order), self._pairs, dict(reasons)),
+            self._counted(2, possible & (order[:, np.newaxis] < order), self._pairs, _counts(reasons), reasons),
             self._counted(3, three, self._triples, together),
         )
 
-    def _possible(self) -> tuple[Bools, Counter[str]]:
-        """The pairs that can be had, on both sides of the diagonal, and why the others cannot."""
+    def _of_several_factors(self, ascending: Bools) -> Bools:
+        factor = np.array([FACTORS.index(name) for name, _ in self._names])
+        differ = factor[:, np.newaxis] != factor
+        return np.asarray(ascending & differ[:, :, np.newaxis] & differ[:, np.newaxis, :] & differ)
+
+    def _possible(self) -> tuple[Bools, Reasons]:
+        """The pairs that can be had, on both sides of the diagonal, and by reason those that cannot."""
         found = np.zeros((len(self._names),) * 2, np.bool_)
-        reasons: Counter[str] = Counter()
+        reasons: dict[str, Bools] = {}
         for cell in self.grid.cells(2):
             reason = self.grid.impossible(cell)
-            if reason is not None:
-                reasons[reason] += 1
-                continue
-            a, b = (self._ids[part] for part in cell)
-            found[a, b] = found[b, a] = True
+            a, b = sorted(self._ids[part] for part in cell)
+            if reason is None:
+                found[a, b] = found[b, a] = True
+            else:
+                reasons.setdefault(reason, np.zeros_like(found))[a, b] = True
         return found, reasons
 
-    def _counted(self, strength: int, possible: Bools, held: Bools, reasons: Mapping[str, int]) -> Combinations:
+    def _counted(
+        self,
+        strength: int,
+        possible: Bools,
+        held: Bools,
+        infeasible: Mapping[str, int],
+        reasons: Mapping[str, Bools] = NOTHING,
+    ) -> Combinations:
         empty = np.argwhere(possible & ~held)
         return Combinations(
             strength=strength,
             covered=int(np.count_nonzero(possible & held)),
             feasible=int(np.count_nonzero(possible)),
-            infeasible=dict(sorted(reasons.items())),
+            infeasible=dict(sorted(infeasible.items())),
             empty=tuple(self._words(cell) for cell in empty[:NAMED]),
+            listed={why: tuple(map(self._words, np.argwhere(cells))) for why, cells in sorted(reasons.items())},
         )
 
     def _words(self, cell: NDArray[Any]) -> str:
@@ -93,3 +112,17 @@ class Held:
             legal=len(legal | self.edges),
             empty=tuple(f"{a} -> {b}" for a, b in empty[:NAMED]),
         )
+
+
+def _counts(reasons: Reasons) -> dict[str, int]:
+    return {why: int(np.count_nonzero(cells)) for why, cells in reasons.items()}
+
+
+def _of_triples(reasons: Reasons, impossible: Bools) -> Counter[str]:
+    """How many of these triples hold a pair that cannot be had, by the reason of the pair; the first of several."""
+    left, found = impossible.copy(), Counter[str]()
+    for why, cells in sorted(reasons.items()):
+        hit = left & (cells[:, :, np.newaxis] | cells[:, np.newaxis, :] | cells)
+        found[why] += int(np.count_nonzero(hit))
+        left &= ~hit
+    return found

@@ -45,6 +45,19 @@ def test_what_is_empty_is_named_and_what_cannot_be_had_is_not() -> None:
     assert pairs.infeasible["the loss does not take that reduction"] == 2
 
 
+def test_what_cannot_be_had_is_listed_with_its_reason_and_triples_are_counted_by_the_pair_they_hold() -> None:
+    pairs, triples = Held(GRID).combinations()
+    assert {why: len(cells) for why, cells in pairs.listed.items()} == pairs.infeasible
+    assert "layer dense, bias has none" in pairs.listed["the layer has a bias attribute or has none"]
+    counted = dict.fromkeys(pairs.infeasible, 0)
+    for cell in GRID.cells(3):
+        reasons = [GRID.impossible(pair) for pair in combinations(cell, 2)]
+        first = min((why for why in reasons if why is not None), default=None)
+        if first is not None:
+            counted[first] += 1
+    assert {why: n for why, n in triples.infeasible.items() if why in counted} == counted
+
+
 def test_edges_are_those_that_can_be_had_and_those_that_were() -> None:
     held = Held(GRID)
     held.add(case_of("x[2,3] -> dense(2) -> tanh -> sse"))

@@ -54,6 +54,14 @@ class KinkRow:
 
 
 @dataclass(frozen=True)
+class Infeasible:
+    """Pairs or triples that cannot be had: how many for each reason, and which, where they are listed."""
+
+    name: str
+    rows: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Covered:
     roles: tuple[str, ...]
     ops: tuple[OpRow, ...]
@@ -62,7 +70,7 @@ class Covered:
     kinks: tuple[KinkRow, ...] = ()
     combined: tuple[CombinedRow, ...] = ()
     empty: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    infeasible: tuple[tuple[str, str], ...] = ()
+    infeasible: tuple[Infeasible, ...] = ()
 
 
 def covered(coverage: Coverage) -> Covered:
@@ -96,15 +104,22 @@ def _short(name: str) -> str:
 
 def _combined(
     coverage: Coverage,
-) -> tuple[tuple[CombinedRow, ...], tuple[tuple[str, tuple[str, ...]], ...], tuple[tuple[str, str], ...]]:
-    """Rows, what is empty of each, and why the other pairs cannot be had."""
+) -> tuple[tuple[CombinedRow, ...], tuple[tuple[str, tuple[str, ...]], ...], tuple[Infeasible, ...]]:
+    """Rows, what is empty of each, and why the others cannot be had."""
     rows = [_held(STRENGTHS[c.strength], c.covered, c.feasible) for c in coverage.combinations]
     empty = [(STRENGTHS[c.strength], c.empty) for c in coverage.combinations if c.empty]
     if coverage.edges is not None:
         rows.append(_held(EDGES, coverage.edges.covered, coverage.edges.legal))
         empty += [(EDGES, coverage.edges.empty)] if coverage.edges.empty else []
-    pairs = next((c.infeasible for c in coverage.combinations if c.strength == 2), {})
-    return tuple(rows), tuple(empty), _rows(pairs)
+    infeasible = (
+        Infeasible(
+            STRENGTHS[c.strength],
+            tuple((why, number, tuple(c.listed.get(why, ()))) for why, number in _rows(c.infeasible)),
+        )
+        for c in coverage.combinations
+        if c.infeasible
+    )
+    return tuple(rows), tuple(empty), tuple(infeasible)
 
 
 def _held(name: str, held: int, feasible: int) -> CombinedRow:
