@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from crosscheck import mutants
 from crosscheck.diagnosis import conditions, recognise
 from crosscheck.diagnosis.extents import extents
-from crosscheck.diagnosis.locate import Located, Step, locate
+from crosscheck.diagnosis.locate import CLEAR, Located, Step, locate
 from crosscheck.diagnosis.seen import Seen, asked, variations
 from crosscheck.diagnosis.walked import LOSS, uses
 from crosscheck.judge.verdict import Judgement
@@ -31,7 +31,7 @@ class Diagnosis:
 
     `bugs` are the names of known bugs that give exactly these gradients, `first` those of which the first sentence
     tells; `terms` the factors on the way from the loss
-    to what is wrong, as the record holds them.
+    to what is wrong, as the record holds them; `beside` the factors of other operations that are wrong by themselves.
     """
 
     located: Located | None = None
@@ -43,6 +43,7 @@ class Diagnosis:
     condition: str | None = None
     extents: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
+    beside: tuple[str, ...] = ()
     seen: tuple[Seen, ...] = field(default=(), repr=False)
 
     def without(self, symptom: Symptom) -> Diagnosis:
@@ -61,6 +62,8 @@ class Diagnosis:
         if self.condition is not None:
             yield self.condition
         yield from self.extents
+        if self.beside:
+            yield f"wrong by itself too, where it was met: {', '.join(self.beside)}"
         if self.ruled_out:
             yield "ruled out: " + ", ".join(short(symptom) for symptom in self.ruled_out[:MOST_RULED_OUT])
 
@@ -110,8 +113,10 @@ def diagnose(
     places = _places(located, one_network=ops is None)
     ops_seen = dict.fromkeys(op for s in seen for op in s.case.architecture.ops)
     known = recognise.recognise(seen, places, mutants.known(ops_seen))
+    # The smallest case holds one operation alone: that others are wrong too shows where it was met.
+    found = [_located(other, subject, arbiter, ops) for other in met if not arbiter.gaps(other.architecture)]
     if not known.likely:
-        everywhere = recognise.at_random(seen) or _wrong_where_it_was_met(met, subject, arbiter, ops)
+        everywhere = recognise.at_random(seen) or next(filter(None, map(_wrong_everywhere, found)), None)
     located = _told_apart(located, known.faults)
     terms = tuple(_terms(case.architecture, located))
     if known.likely and known.likely[0].behind:
@@ -127,6 +132,7 @@ def diagnose(
         condition=conditions.condition(seen, fault),
         extents=tuple(extents(seen)),
         terms=terms,
+        beside=tuple(_wrong_beside(located, found)),
         seen=tuple(seen),
     )
 
@@ -167,14 +173,21 @@ def _wrong_everywhere(located: Located | None) -> str | None:
     return f"wrong everywhere: each of {named} is wrong by itself, so no single term of the chain rule is to blame"
 
 
-def _wrong_where_it_was_met(
-    met: Sequence[Case], subject: Subject, arbiter: Certifier, ops: Collection[str] | None
-) -> str | None:
-    """The same of the first case that was met: the smallest one holds one operation alone, and cannot say it."""
-    for case in met[:1]:
-        if not arbiter.gaps(case.architecture):
-            return _wrong_everywhere(locate(case, asked(case, subject, arbiter).judgement, subject, arbiter, ops))
-    return None
+def _located(case: Case, subject: Subject, arbiter: Certifier, ops: Collection[str] | None) -> Located | None:
+    return locate(case, asked(case, subject, arbiter).judgement, subject, arbiter, ops)
+
+
+def _wrong_beside(located: Located | None, found: Sequence[Located | None]) -> Iterator[str]:
+    """Factors of other operations that are wrong with the right values from above: a bug of their own, each."""
+    if located is None or located.fault.op is None:
+        return
+    steps = [step for other in found if other is not None for step in other.steps]
+    wrong = [step.fault for step in steps if step.state == "wrong" and step.worst >= CLEAR]
+    by_op: dict[str, str] = {}
+    for fault in wrong:
+        if fault.op is not None and fault.op != located.fault.op:
+            by_op.setdefault(fault.op, f"{fault.factor.value} of {fault.op}")
+    yield from by_op.values()
 
 
 def _terms(architecture: Architecture, located: Located | None) -> Iterator[Term]:

@@ -65,6 +65,14 @@ def test_beside_operations_that_are_right_it_is_not_wrong_everywhere() -> None:
     assert finding.diagnosis[0].startswith("unknown: ")
 
 
+def test_what_is_wrong_beside_the_first_wrong_factor_is_named_and_nothing_that_only_follows_from_it() -> None:
+    finding = told(planted({"tanh": TANH, "sse": SSE}), ops=("dense", "tanh", "sse"))
+    assert finding.op == "input"
+    assert "wrong by itself too, where it was met: ∂a/∂z of tanh" in finding.diagnosis
+    alone = told(planted({"sse": SSE}), ops=("dense", "tanh", "sse"))
+    assert not any("by itself too" in line for line in alone.diagnosis)
+
+
 def at_random(case: Case, found: Gradients) -> Gradients:
     """The same for the same question."""
     for name, _ in list(found.tensors()):
