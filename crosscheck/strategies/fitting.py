@@ -19,6 +19,8 @@ from crosscheck.spec.ops import OPS
 
 # Beyond it a network is no small one: what ball and differences cost grows with it.
 MOST_NUMBERS = 600
+# And of parameters in one layer: heads on 280 columns have 300,000, a tenth of all that 20,000 networks have together.
+MOST_PARAMETERS = 50_000
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def fault(op: str, attributes: Attributes, shape: Shape, *, wanted: bool = False
         further = tuple(extra.shape for extra in extras(op, attributes, shape, wanted=wanted))
         shapes = (shape,) * OPS[op].arity[0] if OPS[op].kind == "merge" else (shape, *further)
         out = OPS[op].out_shape(attributes, shapes)
-        OPS[op].params(attributes, shapes)
+        parameters = sum(map(math.prod, OPS[op].params(attributes, shapes).values()))
     except SpecError as error:
         return error
     except IndexError:  # a shape with too few axes for the sizes of the further inputs
@@ -131,6 +133,8 @@ def fault(op: str, attributes: Attributes, shape: Shape, *, wanted: bool = False
     terms = shape[:-1] if OPS[op].per_sample else shape
     if attributes.get("weighted") and not terms:
         return SpecError(f"{op} has no samples to weigh in an input of shape {shape}")
+    if parameters > MOST_PARAMETERS:
+        return SpecError(f"{op} would have {parameters} parameters")
     return None if math.prod(out) <= MOST_NUMBERS else SpecError(f"{op} would make {math.prod(out)} numbers")
 
 

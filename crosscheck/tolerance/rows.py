@@ -11,7 +11,7 @@ tanh and gelu, as measured (tests/benchmarks/measure_constants.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 from scipy import special
 
 from crosscheck.backprop import convolution, dense, merge, moves
-from crosscheck.backprop.rows import Activation, Array, Row
+from crosscheck.backprop.rows import Activation, Array, Layer, Row, Site
 from crosscheck.tolerance import attention, normalisation, pooling, recurrent, selection, vectors
 from crosscheck.tolerance.frameworks import (
     DERIVATIVE_ERROR,
@@ -37,6 +37,7 @@ from crosscheck.tolerance.noise import constant, in_half, plain, unless_overflow
 from crosscheck.tolerance.rounding import Rounded
 
 K = math.sqrt(2.0 / math.pi)
+Backward = tuple[tuple[Array | None, ...], dict[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,12 @@ def with_deviations(model: Constants) -> dict[str, Row]:
     table = rows(model)
     for known in DEVIATIONS:
         row = table[known.op]
-        if known.witness == model and known.beyond_rounding and isinstance(row, Activation):
+        if known.witness != model or not known.beyond_rounding:
+            continue
+        if isinstance(row, Activation):
             table[known.op] = _deviating(row, known, SMOOTH[known.op])
+        elif isinstance(row, Layer):
+            table[known.op] = _deviating_layer(row, known)
     for off in LOSS_DEVIATIONS:
         if off.witness == model and off.beyond_rounding:
             table[off.op] = deviating(table[off.op], off)
@@ -201,6 +206,24 @@ def _deviating(row: Activation, known: KnownDeviation, textbook: Textbook) -> Ac
         return da * slope
 
     return Activation(f, dz)
+
+
+def _deviating_layer(row: Layer, known: KnownDeviation) -> Layer:
+    """A layer whose derivative by its first input is off, by so much times what comes from above or by anything."""
+
+    def backward(site: Site, d_out: Array, inputs: tuple[Array, ...], params: Mapping[str, Array]) -> Backward:
+        (d, *others), d_params = row.backward(site, d_out, inputs, params)
+        if isinstance(d, Rounded):
+            d = d.deviated(known.slope(_zero_where_it_may_be(plain(inputs[0])), site.attributes))
+        return (d, *others), d_params
+
+    return Layer(row.forward, backward)
+
+
+def _zero_where_it_may_be(samples: Array) -> Array:
+    """The samples, 0 where they lie on both sides of it: what is nearly 0 here may be 0 where others round."""
+    low, high = samples.min(axis=0), samples.max(axis=0)
+    return np.where((low <= 0.0) & (high >= 0.0), 0.0, samples)
 
 
 def rows(model: Constants | None = None) -> dict[str, Row]:

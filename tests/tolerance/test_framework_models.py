@@ -144,6 +144,17 @@ def test_jax_is_known_for_a_norm_of_zeros_alone(x: list[list[float]], met: list[
     assert [bool(points[0]) for _, points in deviations_met(case, ["jax"])] == met
 
 
+def test_what_comes_through_the_norm_of_zeros_may_be_off_by_anything_in_jax_and_nothing_else_may() -> None:
+    case = with_arrays(
+        case_of("x[2,2] -> norm -> cotangent", points=1), inputs={"x": np.array([[[0.0, 0.0], [3.0, 4.0]]])}
+    )
+    with np.errstate(all="ignore"):
+        wide = deviating_bounds(case, [known for known, _ in deviations_met(case, ["jax"])])["jax"].gradients["x"][0]
+    assert np.isinf(wide[0]).all()
+    # At a point on a kink the bound holds what the branches make of it too.
+    assert np.isfinite(wide[1]).all()
+
+
 @pytest.mark.parametrize("op", OUTSIDE)
 def test_outside_its_region_a_deviation_is_not_met(op: str) -> None:
     case = elementwise(op, OUTSIDE[op])
