@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from crosscheck.backprop import network
 from crosscheck.checking import Witnesses, check
 from crosscheck.diagnosis import describe
-from crosscheck.judge.compare import TOLERANCE, Status, TensorJudgement
+from crosscheck.judge.compare import TOLERANCE, Status, TensorJudgement, by_point
 from crosscheck.judge.verdict import Judgement
 from crosscheck.oracles.ball import Ball
 from crosscheck.oracles.jax_grad import JaxGrad
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.spec.case import Case
 from crosscheck.spec.protocols import Subject
-from crosscheck.spec.result import Bound, Verdict
+from crosscheck.spec.result import Bools, Bound, Verdict
 from crosscheck.strategies.by_index import Source
 from crosscheck.tolerance.bounds import deviating_bounds, deviations_met
 
@@ -89,7 +90,7 @@ NO_NUMBER = {("jax", "norm")}
 
 def explained(case: Case, judgement: Judgement) -> bool:
     """Whether known deviations of the odd witnesses cover every entry at which they are off the truth."""
-    lost = {witness for witness, op in NO_NUMBER if op in case.architecture.ops}
+    lost = {witness: _at_nothing(case, op) for witness, op in NO_NUMBER if op in case.architecture.ops}
     met = deviations_met(case, judgement.references)
     wide = deviating_bounds(case, [known for known, _ in met])
     tensors = dict(judgement.tensors)
@@ -98,17 +99,30 @@ def explained(case: Case, judgement: Judgement) -> bool:
     return all(_covered(tensor, wide, lost) for tensor in tensors.values())
 
 
-def _covered(tensor: TensorJudgement, wide: Mapping[str, Bound], lost: Collection[str]) -> bool:
+def _at_nothing(case: Case, op: str) -> Bools:
+    """The points (P,) at which all z on the op's axis are 0, or less than what rounding makes of a 1."""
+    exact = case.astype("float64")
+    with np.errstate(all="ignore"):
+        tape = network.forward(exact.architecture, exact.params, exact.inputs, exact.targets, weights=exact.weights)
+    found = np.zeros(case.n_points, np.bool_)
+    for node in case.architecture.nodes:
+        if node.op == op:
+            nothing = (np.abs(tape.value(node.inputs[0])) <= 2.0**-52).all(axis=int(node.attributes["axis"]))
+            found |= nothing.reshape(case.n_points, -1).any(axis=1)
+    return found
+
+
+def _covered(tensor: TensorJudgement, wide: Mapping[str, Bound], lost: Mapping[str, Bools]) -> bool:
     """Whether every witness that is off the truth is so within its known deviations; a void tolerance never is.
 
-    Of those that are `lost` NaN is.
+    So is NaN of those that are `lost`, at the points where they are.
     """
     held = tensor.status == Status.ORACLE_DISAGREES
     if (held & (tensor.odd_one_out == TOLERANCE)).any() or tensor.truth is None:
         return not held.any()
     for name, wrong in tensor.truth.wrong.items():
         if name in lost:
-            wrong = wrong & ~np.isnan(tensor.values[name])
+            wrong = wrong & ~(np.isnan(tensor.values[name]) & by_point(lost[name], wrong))
         if not (held & wrong).any():
             continue
         if name not in wide:
