@@ -14,7 +14,8 @@ from math import prod
 
 from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.case import ORDERS
-from crosscheck.spec.op import Op, Value
+from crosscheck.spec.impossible import ENTANGLED, NONE, Cell, choices_of, has, impossible
+from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 
 FACTORS = (
@@ -32,16 +33,7 @@ FACTORS = (
     "order",
     "sharing",
 )
-NONE = "none"
-# Losses of probabilities or their logarithms, and the activation that makes those of any numbers.
-PREPARED = {"nll": "log_softmax", "kl_div": "log_softmax", "bce": "sigmoid"}
-# What makes the rates that poisson_nll takes unless it takes their logarithms: of others its value is no number.
-POSITIVE = "softplus"
-# The factors of which three together can be impossible although any two of them are not.
-ENTANGLED = (("activation", "loss", "position"), ("activation", "loss", "depth"))
 Row = tuple[str, ...]
-# Some factors with a value of each: what is covered, or not.
-Cell = tuple[tuple[str, str], ...]
 
 
 def rows(architecture: Architecture, dtype: str, family: str, order: str) -> tuple[Row, ...]:
@@ -180,7 +172,7 @@ class Grid:
         if reason is None and "layer" not in known:
             behind = (self._at_once((("layer", value), *cell)) for value in self.values["layer"])
             reason = None if None in behind else "no operation of this run has both"
-        if reason is None and _has(known, batch=(NONE,), reduction=("batch_mean",)):
+        if reason is None and has(known, batch=(NONE,), reduction=("batch_mean",)):
             reason = None if "reshape" in self.values["layer"] else "a vector has no batch, and nothing gives it one"
         return reason
 
@@ -213,75 +205,4 @@ def _cells(chosen: Sequence[str], values: Mapping[str, tuple[str, ...]]) -> Iter
 def _reductions(loss: str, fixed: Mapping[str, Mapping[str, Value]]) -> tuple[str, ...]:
     """The reductions that a loss may have in a run."""
     held = fixed.get(loss, {}).get("reduction")
-    return _choices(OPS[loss], "reduction") if held is None else (str(held),)
-
-
-def _choices(op: Op, name: str) -> tuple[str, ...]:
-    return tuple(str(v) for a in op.attributes if a.name == name for v in a.choices)
-
-
-def impossible(cell: Cell) -> str | None:
-    """Why no network can have these values together, two of them at least; None where one can."""
-    known = dict(cell)
-    for reason, holds in _REASONS:
-        if holds(known):
-            return reason
-    return None
-
-
-def _has(known: Mapping[str, str], **wanted: tuple[str, ...]) -> bool:
-    return all(known.get(factor) in values for factor, values in wanted.items())
-
-
-def _wrong_bias(known: Mapping[str, str]) -> bool:
-    if "layer" not in known or "bias" not in known:
-        return False
-    layer = OPS.get(known["layer"])
-    biased = layer is not None and any(a.name == "bias" for a in layer.attributes)
-    return biased != (known["bias"] != "has none")
-
-
-def _nothing_to_share(known: Mapping[str, str]) -> bool:
-    if known.get("sharing") != "yes" or "layer" not in known:
-        return False
-    layer = OPS.get(known["layer"])
-    return layer is None or not full_roles(layer)
-
-
-def full_roles(op: Op) -> tuple[str, ...]:
-    """The roles of its parameters with the attributes that give it all of them."""
-    chosen: dict[str, bool | int | float | str] = {
-        a.name: True if a.type == "bool" else a.default if a.default is not None else 1 for a in op.attributes
-    }
-    return op.roles(chosen)
-
-
-def _reduction_not_taken(known: Mapping[str, str]) -> bool:
-    if "loss" not in known or "reduction" not in known:
-        return False
-    return known["reduction"] not in _choices(OPS[known["loss"]], "reduction")
-
-
-def _not_prepared(known: Mapping[str, str]) -> bool:
-    """The last activation before a loss of probabilities is the one that makes them."""
-    wanted = PREPARED.get(known.get("loss", ""))
-    ends = _has(known, position=("only", "last")) or _has(known, depth=("1",))
-    return wanted is not None and ends and known.get("activation", wanted) != wanted
-
-
-_REASONS = (
-    ("a loss of probabilities stands behind what makes them", _not_prepared),
-    ("the layer has a bias attribute or has none", _wrong_bias),
-    ("the layer has no parameters to share", _nothing_to_share),
-    ("the loss does not take that reduction", _reduction_not_taken),
-    ("one layer is the only one", lambda k: _has(k, position=("only",), depth=("2", "more"))),
-    ("one layer is the only one", lambda k: _has(k, position=("first", "middle", "last"), depth=("1",))),
-    ("two layers have no middle", lambda k: _has(k, position=("middle",), depth=("2",))),
-    (
-        "an embedding takes an input; behind other layers it is added to them",
-        lambda k: _has(k, layer=("embedding",), position=("last",)),
-    ),
-    ("sharing takes two layers", lambda k: _has(k, sharing=("yes",), depth=("1",))),
-    ("sharing takes two layers", lambda k: _has(k, sharing=("yes",), position=("only",))),
-    ("a layer is an operation or an activation", lambda k: _has(k, layer=(NONE,), activation=(NONE,))),
-)
+    return choices_of(OPS[loss], "reduction") if held is None else (str(held),)

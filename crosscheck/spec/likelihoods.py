@@ -84,6 +84,7 @@ LIKELIHOODS: tuple[Op, ...] = (
         name="gaussian_nll",
         kind="loss",
         arity=(2, 2),
+        further=("var",),
         slots=_mean_and_variance,
         attributes=(Attribute(name="eps", type="float", default=1e-6, above=0.0), ANY, *REST),
         out_shape=_like_both,

@@ -59,6 +59,7 @@ MARGINS: tuple[Op, ...] = (
         name="triplet",
         kind="loss",
         arity=(3, 3),
+        further=("positive", "negative"),
         attributes=(
             Attribute(name="margin", type="float", default=1.0, above=0.0),
             Attribute(name="eps", type="float", default=1e-6, least=0.0),

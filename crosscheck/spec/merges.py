@@ -50,6 +50,7 @@ MERGES: tuple[Op, ...] = (
         name="matmul",
         kind="merge",
         arity=(2, 2),
+        further=("right",),
         out_shape=_product_shape,
         summary="the matrix product of the last two axes; the axes before them are a batch",
     ),

@@ -113,6 +113,7 @@ NORMALISATIONS: tuple[Op, ...] = (
             Attribute(name="mode", type="choice", default="training", choices=("training", EVALUATION)),
         ),
         arity=(1, 3),
+        further=("mean", "var"),
         slots=_batch_slots,
         out_shape=_batch_shape,
         roles=weight_and_bias,

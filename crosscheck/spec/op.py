@@ -163,7 +163,8 @@ class Op:
     the derivative jumps; `knots` those at which only a higher derivative does, which finite differences must know.
     `inside` is the shape of the numbers inside the op of which they are, where they are not of its first input.
     `ties`: it jumps where entries of the input are equal, as a maximum's does.
-    `arity` is (least, most) number of inputs, `slots` what each of them is. `roles` are the names of the parameters,
+    `arity` is (least, most) number of inputs, `slots` what each of them is; `further` names those behind the first that
+    are numbers, where they are something else than the first. `roles` are the names of the parameters,
     `params` their shapes, in the same order. `per_sample`, of a loss: the last axis of its input is one term.
     """
 
@@ -172,6 +173,7 @@ class Op:
     attributes: tuple[Attribute, ...] = ()
     arity: tuple[int, int] = (1, 1)
     slots: SlotRule = all_numbers
+    further: tuple[str, ...] = ()
     out_shape: ShapeRule = same_shape
     roles: RoleRule = no_roles
     params: ParamRule = no_params

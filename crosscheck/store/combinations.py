@@ -15,6 +15,7 @@ from crosscheck.spec import factors
 from crosscheck.spec.architecture import Edge as Edge
 from crosscheck.spec.case import Case
 from crosscheck.spec.factors import FACTORS, Grid
+from crosscheck.spec.impossible import impossible
 from crosscheck.spec.record import Combinations, Edges
 
 Bools = NDArray[np.bool_]
@@ -56,7 +57,7 @@ class Held:
         three = possible[:, :, np.newaxis] & possible[:, np.newaxis, :] & possible & ascending
         together = _of_triples(reasons, asked & ~three)
         for cell in self.grid.entangled():
-            reason, place = factors.impossible(cell), tuple(sorted(self._ids[part] for part in cell))
+            reason, place = impossible(cell), tuple(sorted(self._ids[part] for part in cell))
             if reason is not None and three[place]:
                 three[place] = False
                 together[reason] += 1

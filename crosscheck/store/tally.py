@@ -11,9 +11,9 @@ import numpy as np
 
 from crosscheck.judge.compare import Status, TensorJudgement, difference
 from crosscheck.judge.verdict import Judgement
-from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.architecture import Architecture, Loss, Node
 from crosscheck.spec.case import Case
-from crosscheck.spec.factors import full_roles
+from crosscheck.spec.impossible import full_roles
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.record import (
     Agreement,
@@ -188,15 +188,18 @@ class Tally:
     def _coverage(self, architecture: Architecture, judgement: Judgement) -> None:
         informative = {name: int(np.count_nonzero(t.informative)) for name, t in judgement.tensors.items()}
         before = _upstream(architecture)
-        for i, node in enumerate(architecture.nodes):
+        for node in architecture.nodes:
             counts = self.roles.setdefault(node.op, Counter())
             for role, key in node.params.items():
                 counts[role] += informative.get(key, 0)
-            if "input" in _roles(node.op):
-                counts["input"] += sum(informative.get(name, 0) for name in before[i])
-        last = before[len(architecture.nodes)]
-        counts = self.roles.setdefault(architecture.loss.op, Counter())
-        counts["input"] += sum(informative.get(name, 0) for name in last)
+            self._inputs(node, before, informative)
+        self._inputs(architecture.loss, before, informative)
+
+    def _inputs(self, asked: Node | Loss, before: Mapping[int, set[str]], informative: Mapping[str, int]) -> None:
+        """What was decided of the gradients that pass through each input of a node, or of the loss."""
+        for role, links in _inputs(asked).items():
+            through = set().union(*(before[link] for link in links))
+            self.roles.setdefault(asked.op, Counter())[role] += sum(informative.get(name, 0) for name in through)
 
     # The parts of the record.
 
@@ -319,9 +322,19 @@ def _resolution(bins: Mapping[int, int], dtype: str, party: str) -> Resolution:
 
 
 def _roles(op: str) -> tuple[str, ...]:
-    """The roles of an op's parameters, with every choice of its attributes that gives it some, and its input."""
+    """The roles of an op's parameters, with every choice of its attributes that gives it some, and its inputs."""
     # Whole numbers have no gradient.
-    return (*full_roles(OPS[op]), *(() if op == "embedding" else ("input",)))
+    return (*full_roles(OPS[op]), *(() if op == "embedding" else ("input", *OPS[op].further)))
+
+
+def _inputs(asked: Node | Loss) -> dict[str, tuple[int, ...]]:
+    """By role the links that are numbers: the first is the input, the others are that too, or have names."""
+    op = OPS[asked.op]
+    slots = op.slots(asked.attributes, len(asked.inputs))
+    links = [link for link, slot in zip(asked.inputs, slots, strict=True) if slot.dtype == "float"]
+    if not op.further:
+        return {"input": tuple(links)} if links else {}
+    return {role: (link,) for role, link in zip(("input", *op.further), links, strict=False)}
 
 
 # The histogram's ends: float64 resolves no finer than the first, and from the last on nothing is seen.
@@ -350,14 +363,9 @@ def _quantile(bins: Mapping[int, int], q: float) -> float | None:
     return None
 
 
-def _upstream(architecture: Architecture) -> list[set[str]]:
-    """For each node, and last for the loss, the gradients that pass through its input."""
-    names = {-k - 1: {item.name} for k, item in enumerate(architecture.inputs)}
-    through: list[set[str]] = []
-    held: dict[int, set[str]] = dict(names)
+def _upstream(architecture: Architecture) -> dict[int, set[str]]:
+    """For every link the gradients that pass through it."""
+    held = {-k - 1: {item.name} for k, item in enumerate(architecture.inputs)}
     for i, node in enumerate(architecture.nodes):
-        before = set().union(*(held[k] for k in node.inputs))
-        through.append(before)
-        held[i] = before | set(node.params.values())
-    through.append(set().union(*(held[k] for k in architecture.loss.inputs)))
-    return through
+        held[i] = set().union(*(held[k] for k in node.inputs)) | set(node.params.values())
+    return held

@@ -4,7 +4,7 @@ The factors of a whole network (loss, reduction, dtype, batch, depth, family, me
 covering array, made by allpairspy. The layers of each network are then filled in one after the other, each with what
 covers most pairs that no network holds yet: of the values within the layer, and of them with those of the network. What
 counts is what the built network holds, not what was asked of it. Then come chains of operations, until every legal edge
-was there, and networks around triples that none has held.
+was there, networks around triples that none has held, and the chains twice more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,12 @@ from allpairspy import AllPairs
 from numpy.typing import NDArray
 
 from crosscheck.spec.case import Case
-from crosscheck.spec.factors import FACTORS, Grid, impossible
+from crosscheck.spec.factors import FACTORS, Grid
+from crosscheck.spec.impossible import ENTANGLED, impossible
 from crosscheck.spec.ops import OPS
-from crosscheck.strategies import edges
+from crosscheck.strategies import edges, shoulders
 from crosscheck.strategies.planning import Choices, Places, Planner
+from crosscheck.strategies.triples import Triples
 
 WHOLE = ("loss", "reduction", "dtype", "batch", "depth", "family", "order")
 SLOT = ("layer", "activation", "bias", "width", "sharing")
@@ -33,8 +35,12 @@ POSITIONS = {"1": ("only",), "2": ("first", "last"), "more": ("first", "middle",
 # How many ops and activations are compared for a layer, and how many networks in vain are tried for what is left.
 TOP = 5
 PATIENCE = 300
-# So many networks are planned around triples at most; random ones find the others.
-AROUND_TRIPLES, BATCH = 6000, 100
+# So many networks come before those on the shoulders of activations: they show most bugs, and the simplest.
+AT_FIRST = 40
+# How often a network is planned around a triple before the next one has its turn.
+ATTEMPTS = 24
+# How often every edge comes again behind the triples: what saturates before an edge lets nothing of it be seen.
+EDGES_AGAIN = 2
 
 
 class Array:
@@ -48,7 +54,9 @@ class Array:
             for number, (factor, value) in enumerate((f, v) for f in FACTORS for v in self.grid.values[f])
         }
         self._open = self._possible()
+        self._names = list(self._ids)
         self._possible_pairs = self._open.copy()
+        self._possible_triples = Triples.of(self.grid, self._ids, self._possible_pairs).open
         self._random = np.random.default_rng(0)
         self._made: list[Choices] = []
         self._source = self._networks()
@@ -94,7 +102,24 @@ class Array:
         return possible
 
     def _networks(self) -> Iterator[Choices]:
-        """Those of the covering array's rows, one for each pair that they leave open, if one is found; then chains."""
+        covering = self._covering()
+        yield from islice(covering, AT_FIRST)
+        yield from self._on_shoulders()
+        yield from covering
+        yield from self._left_over()
+        yield from self._chains()
+        yield from self._around_triples()
+        for _ in range(EDGES_AGAIN):
+            yield from self._chains()
+
+    def _on_shoulders(self) -> Iterator[Choices]:
+        for chosen in shoulders.networks(self.planner, np.random.default_rng(1)):
+            for row in self._held_by(chosen):
+                self._hold(row)
+            yield chosen
+
+    def _covering(self) -> Iterator[Choices]:
+        """Those of the covering array's rows that hold a pair which none did before."""
         factors = [factor for factor in WHOLE if factor != "depth"]
         rows = AllPairs(
             [list(self.grid.values[factor]) for factor in factors], filter_func=partial(_may_stand, factors)
@@ -106,9 +131,6 @@ class Array:
             made = self._filled({**dict(zip(factors, values, strict=True)), "depth": depth}, {})
             if self.open < before:
                 yield made
-        yield from self._left_over()
-        yield from self._chains()
-        yield from self._around_triples()
 
     def _left_over(self) -> Iterator[Choices]:
         fruitless = 0
@@ -152,53 +174,47 @@ class Array:
         return 0 if OPS[op].kind == "merge" else int(self._random.integers(len(self.menu.variants(op))))
 
     def _around_triples(self) -> Iterator[Choices]:
-        """Networks around triples that no network so far has held, in one order or another."""
-        open_ = self._possible_triples()
+        """Networks around triples that no network so far has held, in an order of chance, as long as any is found.
+
+        A network that was planned around a triple need not hold it: what does not fit gives way. It is planned anew
+        a few times, and is drawn only if it holds the triple.
+        """
+        triples = Triples(self._possible_triples.copy())
         for chosen in self._made:
-            self._hold_triples(open_, chosen)
-        names = list(self._ids)
-        for _ in range(AROUND_TRIPLES // BATCH):
-            left = np.argwhere(open_)
-            before = len(left)
-            for place in self._random.permutation(len(left))[:BATCH]:
-                ids = left[place]
-                if not open_[tuple(ids)]:
-                    continue  # one of this batch holds it already
-                chosen = self._filled(*self._around(dict(names[i] for i in ids)))
-                self._hold_triples(open_, chosen)
-                yield chosen
-            if np.count_nonzero(open_) == before:
-                return
+            triples.hold(self._held_by(chosen))
+        found = True
+        while found:
+            found = False
+            for ids in self._random.permutation(triples.left()):
+                planned = self._holding(triples, ids, dict(self._names[i] for i in ids))
+                if planned is not None:
+                    triples.hold(self._held_by(planned))
+                    found = True
+                    yield planned
 
-    def _possible_triples(self) -> NDArray[np.bool_]:
-        order = np.arange(len(self._ids))
-        found = self._possible_pairs[:, :, np.newaxis] & self._possible_pairs[:, np.newaxis, :] & self._possible_pairs
-        found &= (order[:, np.newaxis, np.newaxis] < order[:, np.newaxis]) & (order[:, np.newaxis] < order)
-        for cell in self.grid.entangled():
-            if impossible(cell) is not None:
-                found[tuple(sorted(self._ids[part] for part in cell))] = False
-        return found
+    def _holding(self, triples: Triples, ids: NDArray[np.int_], wanted: dict[str, str]) -> Choices | None:
+        for _ in range(ATTEMPTS):
+            if not triples.open_at(ids):
+                return None  # a network planned around another one holds it
+            chosen = self._filled(*self._around(wanted))
+            if any(set(ids.tolist()) <= set(row) for row in self._held_by(chosen)):
+                return chosen
+        return None
 
-    def _hold_triples(self, open_: NDArray[np.bool_], chosen: Choices) -> None:
-        for values in self.planner.rows(chosen):
-            ids = sorted(self._row(dict(zip(FACTORS, values, strict=True))))
-            open_[np.ix_(ids, ids, ids)] = False
+    def _held_by(self, chosen: Choices) -> list[list[int]]:
+        rows = self.planner.rows(chosen)
+        return [self._row(dict(zip(FACTORS, values, strict=True))) for values in rows]
 
     def _some_open_pair(self) -> dict[str, str]:
         pairs = np.argwhere(np.triu(self._open))
-        names = list(self._ids)
-        return dict(names[i] for i in pairs[self._random.integers(len(pairs))])
+        return dict(self._names[i] for i in pairs[self._random.integers(len(pairs))])
 
     def _around(self, wanted: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """Values for a whole network that has these, and what of these belongs to one of its layers."""
         layer = {factor: value for factor, value in wanted.items() if factor not in WHOLE}
         whole = {factor: value for factor, value in wanted.items() if factor in WHOLE}
         for factor in self._random.permutation(WHOLE).tolist():
-            values = [
-                value
-                for value in self.grid.values[factor]
-                if impossible(tuple((whole | layer | {factor: value}).items())) is None
-            ]
+            values = [value for value in self.grid.values[factor] if _stands_somewhere(whole | layer | {factor: value})]
             if factor not in whole:
                 values = values or list(self.grid.values[factor])
                 whole[factor] = values[int(self._random.integers(len(values)))]
@@ -207,18 +223,18 @@ class Array:
     def _filled(self, whole: dict[str, str], asked: dict[str, str]) -> Choices:
         """A network of these values, its layers filled with what covers most; what it holds is covered.
 
-        `asked` are values for one of its layers: at the position that they name, else at the last.
+        `asked` are values for one of its layers.
         """
         before, layers = self._open.copy(), []
         positions = POSITIONS[whole["depth"]]
+        place = _place_of(asked, whole, positions)
         # Beside what was asked for stands what fits everything, every other time.
         fillers = [op for op in ("dense", "reshape") if op in self.menu.ops]
         plain = fillers[int(self._random.integers(len(fillers)))] if asked and fillers else None
         plain = plain if self._random.integers(2) else None
-        for position in positions:
+        for number, position in enumerate(positions):
             others = {"layer": plain, "sharing": "no"} if plain else {}
-            last = positions[0] if asked.get("sharing") == "yes" else positions[-1]
-            mine = asked if position == asked.get("position", last) else others
+            mine = asked if number == place else others
             known = whole | {"position": position}
             wanted = self._best(known, mine)
             layers += self._places.layers(wanted, self._random)
@@ -227,8 +243,8 @@ class Array:
                 break
         chosen = self._places.choices(whole, tuple(layers[: self.menu.space.most_layers]), self._random)
         self._open = before
-        for values in self.planner.rows(chosen):
-            self._hold(self._row(dict(zip(FACTORS, values, strict=True))))
+        for row in self._held_by(chosen):
+            self._hold(row)
         return chosen
 
     def _best(self, known: dict[str, str], asked: Mapping[str, str]) -> dict[str, str]:
@@ -237,16 +253,24 @@ class Array:
         weight = self._open[:, given].sum(axis=1) + self._random.random(len(self._ids))
         tops = {f: [asked[f]] if f in asked else self._top(f, weight) for f in ("layer", "activation")}
         others = ([asked[f]] if f in asked else self.grid.values[f] for f in ("bias", "width", "sharing"))
-        candidates = [
-            dict(zip(SLOT, values, strict=True))
-            for values in product(tops["layer"], tops["activation"], *others)
-            if impossible(tuple((known | dict(zip(SLOT, values, strict=True))).items())) is None
-        ]
-        if not candidates:
-            return dict(zip(SLOT, (self.grid.values[f][0] for f in SLOT), strict=True))
+        candidates = [dict(zip(SLOT, values, strict=True)) for values in product(*tops.values(), *others)]
         table = np.array([self._row(known | candidate) for candidate in candidates])
         gains = self._open[table[:, :, np.newaxis], table[:, np.newaxis, :]].sum(axis=(1, 2))
-        return candidates[int(gains.argmax())]
+        can_be = self._can_be(table)
+        if not can_be.any():
+            return dict(zip(SLOT, (self.grid.values[f][0] for f in SLOT), strict=True))
+        return candidates[int(np.where(can_be, gains, -1).argmax())]
+
+    def _can_be(self, table: NDArray[np.int_]) -> NDArray[np.bool_]:
+        """Which rows of the table hold nothing impossible: no two values, and no three."""
+        pairs = self._possible_pairs[table[:, :, np.newaxis], table[:, np.newaxis, :]]
+        can_be = (pairs | np.eye(table.shape[1], dtype=np.bool_)).all(axis=(1, 2))
+        factor = [FACTORS.index(self._names[i][0]) for i in table[0]]
+        for chosen in ENTANGLED:
+            columns = [factor.index(FACTORS.index(name)) for name in chosen if FACTORS.index(name) in factor]
+            if len(columns) == len(chosen):
+                can_be &= self._possible_triples[tuple(table[:, column] for column in sorted(columns))]
+        return np.asarray(can_be)
 
     def _top(self, factor: str, weight: NDArray[np.float64]) -> list[str]:
         """The few values of a factor with the most open pairs; each also by what it misses within the layer."""
@@ -261,6 +285,29 @@ class Array:
 
     def _hold(self, row: Sequence[int]) -> None:
         self._open[np.ix_(row, row)] = False
+
+
+def _place_of(asked: Mapping[str, str], whole: Mapping[str, str], positions: Sequence[str]) -> int:
+    """The last place that may hold what was asked for; where it is shared, another layer follows."""
+    places = range(len(positions))[: -1 if asked.get("sharing") == "yes" and len(positions) > 1 else None]
+    wanted = [place for place in places if positions[place] == asked.get("position", positions[place])]
+    known = {**whole, **asked}
+    return next(
+        (place for place in reversed(wanted) if _possible(known | {"position": positions[place]})),
+        (wanted or places)[-1],
+    )
+
+
+def _stands_somewhere(known: Mapping[str, str]) -> bool:
+    """Whether the values go together, at some position of a network of their depth."""
+    positions = POSITIONS.get(known.get("depth", ""), ())
+    if "position" in known or not positions:
+        return _possible(known)
+    return any(_possible({**known, "position": place}) for place in positions)
+
+
+def _possible(known: Mapping[str, str]) -> bool:
+    return impossible(tuple(known.items())) is None
 
 
 def _may_stand(factors: Sequence[str], values: Sequence[str]) -> bool:

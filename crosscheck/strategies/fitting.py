@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crosscheck.spec.errors import SpecError
-from crosscheck.spec.factors import POSITIVE as POSITIVE
-from crosscheck.spec.factors import PREPARED as PREPARED
+from crosscheck.spec.impossible import POSITIVE as POSITIVE
+from crosscheck.spec.impossible import PREPARED as PREPARED
 from crosscheck.spec.op import Attributes, Shape, Value
 from crosscheck.spec.ops import OPS
 

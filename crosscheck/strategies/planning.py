@@ -13,7 +13,8 @@ import numpy as np
 
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import ORDERS, Case
-from crosscheck.spec.factors import NONE, Row, how_many, rows
+from crosscheck.spec.factors import Row, how_many, rows
+from crosscheck.spec.impossible import NONE
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.architectures import FURTHER_SIZES, Menu, assembled

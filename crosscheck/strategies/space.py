@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crosscheck.spec.errors import SpecError
-from crosscheck.spec.factors import POSITIVE
+from crosscheck.spec.impossible import POSITIVE
 from crosscheck.spec.op import LARGEST_SIZE, Value
 from crosscheck.spec.ops import OPS, op_named
 

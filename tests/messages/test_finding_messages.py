@@ -44,7 +44,7 @@ SLOPES = (
 )
 TEXTS = {
     "gelu: z·pdf(z) missing": [
-        "✗ 7cf975  gradient of x (input): DISAGREES  ×10, shrunk",
+        "✗ 7cf975  gradient of x (input): DISAGREES  ×12, shrunk",
         "  net     x[1,1] -> gelu -> sse   (minimal)",
         "  entry   x[0,0] = -0.26697; ball -0.34375 ± R; off by 7.7e-02, bound B",
         "  term    ∂C/∂a ✓   ∂a/∂z ✗ first wrong: 0.84134, certified 1.0833",
@@ -54,7 +54,7 @@ TEXTS = {
         "  replay  crosscheck replay 7cf975",
     ],
     "embedding: duplicates overwrite": [
-        "✗ c4f355  gradient of 0.weight (embedding): DISAGREES  ×7, shrunk",
+        "✗ c4f355  gradient of 0.weight (embedding): DISAGREES  ×6, shrunk",
         "  net     ids[2,1]:int64 -> embedding(1, 1) -> sse   (minimal)",
         "  entry   0.weight[0,0] = 4; ball 6 ± R; off by 2.0e+00, bound B",
         "  term    ∂C/∂a ✓   ∂z/∂w ✗ first wrong: 4, certified 6",

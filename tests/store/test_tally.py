@@ -184,6 +184,22 @@ def test_a_role_counts_the_decided_comparisons_that_pass_through_it() -> None:
     assert (coverage.families, coverage.dtypes, coverage.depths) == ({"normal": 1}, {"float64": 1}, {"2": 1})
 
 
+def test_inputs_that_mean_different_things_are_counted_apart() -> None:
+    case = case_of("x[2,3,2]; h0[2,2]; c0[2,2]; x -> lstm(h0, c0, 2) -> transpose -> matmul(x) -> sse", points=2)
+    lstm, matmul = (counted((case, Builtin())).coverage(("lstm", "matmul")).roles[op] for op in ("lstm", "matmul"))
+    x, h0, c0 = (case.inputs[name].size for name in ("x", "h0", "c0"))
+    assert (lstm["input"], lstm["h0"], lstm["c0"]) == (x, h0, c0)
+    assert matmul["right"] == x
+    assert matmul["input"] == x + h0 + c0 + sum(p.size for p in case.params.values())
+
+
+def test_a_state_that_was_never_given_is_never_compared() -> None:
+    case = case_of("x[2,3,2]; h0[2,1]; x -> gru(h0, 1) -> sse", points=2)
+    assert counted((case, Builtin())).coverage(("gru",)).never_compared == ()
+    without = case_of("x[2,3,2] -> gru(1) -> sse", points=2)
+    assert counted((without, Builtin())).coverage(("gru",)).never_compared == ("gru.h0",)
+
+
 def test_an_op_that_was_met_and_never_decided_is_named() -> None:
     """sin stands before every parameter: without the gradient of x nothing of it was seen."""
     case = case_of("x[2,3] -> sin -> dense(1) -> sse")

@@ -9,6 +9,8 @@ import pytest
 
 from crosscheck.spec import parse
 from crosscheck.spec.factors import FACTORS, Grid, rows
+from crosscheck.spec.impossible import ENTANGLED, impossible
+from crosscheck.store.combinations import Held
 from crosscheck.strategies.architectures import Menu
 from crosscheck.strategies.by_index import Source
 from crosscheck.strategies.cases import cases
@@ -63,6 +65,37 @@ def test_every_pair_of_the_whole_space_is_held_within_400_networks() -> None:
     assert len(possible) > 4900
     assert possible - held == set()
     assert held - possible == set()
+
+
+def test_no_network_planned_or_drawn_holds_three_values_that_are_called_impossible() -> None:
+    planned = Array(Planner(Menu(EVERYTHING), DTYPES, tuple(FAMILIES), 1))
+    drawn = Source(cases(EVERYTHING, dtypes=DTYPES, points=1), 11)
+    cases_asked = [planned.case(index, 0) for index in range(600)] + [drawn.case(index) for index in range(300)]
+    met = set()
+    for case in cases_asked:
+        assert case is not None
+        for row in rows(case.architecture, case.dtype, case.family, case.order):
+            known = dict(zip(FACTORS, row, strict=True))
+            for chosen in ENTANGLED:
+                cell = tuple((factor, known[factor]) for factor in chosen)
+                met.add(cell)
+                assert impossible(cell) is None, (cell, case.architecture)
+    # Not for want of such cells: most of those that can be had stood in one.
+    assert len(met) > len({c for c in planned.grid.entangled() if impossible(c) is None}) / 2
+
+
+@pytest.mark.long
+def test_every_triple_that_can_be_had_is_held_by_a_planned_network() -> None:
+    planned = Array(Planner(Menu(EVERYTHING), DTYPES, tuple(FAMILIES), 1))
+    held = Held(planned.grid)
+    for index in _all(planned):
+        case = planned.case(index, 0)
+        assert case is not None
+        held.add(case)
+    pairs, triples = held.combinations()
+    assert (pairs.empty, triples.empty) == ((), ())
+    assert triples.feasible > 118_000
+    assert held.edges_of(legal(planned.menu)).empty == ()
 
 
 def test_what_is_fixed_is_planned_as_it_is_fixed_and_called_infeasible_otherwise() -> None:
