@@ -14,7 +14,7 @@ from math import prod
 
 from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.case import ORDERS
-from crosscheck.spec.impossible import ENTANGLED, NONE, Cell, choices_of, has, impossible
+from crosscheck.spec.impossible import ENTANGLED, MOST_AXES, NONE, Cell, choices_of, has, impossible, least_rank
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 
@@ -136,11 +136,13 @@ class Grid:
     ) -> Grid:
         """Of a space of these ops."""
         named = {kind: [op for op in ops if OPS[op].kind == kind] for kind in ("layer", "merge", "activation", "loss")}
+        layers = [*named["layer"], *named["merge"]]
         reductions = dict.fromkeys(r for op in named["loss"] for r in _reductions(op, fixed))
         return cls(
             {
-                "layer": (*named["layer"], *named["merge"], NONE),
-                "activation": (*named["activation"], NONE),
+                # An activation may be a layer of its own, and a layer may have none behind it, where there are both.
+                "layer": (*layers, *([NONE] if named["activation"] else [])),
+                "activation": (*named["activation"], *([NONE] if layers or not named["activation"] else [])),
                 "loss": tuple(named["loss"]),
                 "reduction": tuple(reductions),
                 "dtype": tuple(dtypes),
@@ -174,7 +176,14 @@ class Grid:
             reason = None if None in behind else "no operation of this run has both"
         if reason is None and has(known, batch=(NONE,), reduction=("batch_mean",)):
             reason = None if "reshape" in self.values["layer"] else "a vector has no batch, and nothing gives it one"
+        if reason is None and has(known, batch=(NONE,)) and least_rank(known.get("layer", NONE)) > self._most_axes():
+            reason = "a vector has too few axes for the layer, and nothing gives it more"
         return reason
+
+    def _most_axes(self) -> int:
+        """How many axes the operations of this run can give to a vector."""
+        given = {"reshape": MOST_AXES, "embedding": 2}
+        return max((axes for op, axes in given.items() if op in self.values["layer"]), default=1)
 
     def _at_once(self, cell: Cell) -> str | None:
         known = dict(cell)

@@ -86,7 +86,9 @@ def _not_prepared(known: Mapping[str, str]) -> bool:
 
 @cache
 def least_rank(op: str) -> int:
-    """How many axes the input of an operation has at least, with any attributes."""
+    """How many axes the input of an operation has at least, with any attributes; 0 where there is none."""
+    if op == NONE:
+        return 0
     chosen: dict[str, Value] = {a.name: a.default if a.default is not None else 1 for a in OPS[op].attributes}
     # A flatten from axis 0 takes a vector; from axis 1, its default, it does not.
     counted = [a.name for a in OPS[op].attributes if a.type == "int" and a.default is not None and int(a.default) > 0]
@@ -105,9 +107,9 @@ def _vector_too_early(known: Mapping[str, str]) -> bool:
 
     One that is drawn gives it one more.
     """
-    if not has(known, batch=(NONE,)) or known.get("layer", NONE) == NONE:
+    if not has(known, batch=(NONE,)):
         return False
-    missing = least_rank(known["layer"]) - 1
+    missing = least_rank(known.get("layer", NONE)) - 1
     at_most = 0 if has(known, depth=("1",)) or has(known, position=("only", "first")) else None
     at_most = 1 if at_most is None and has(known, depth=("2",)) else at_most
     return at_most is not None and missing > at_most

@@ -37,8 +37,9 @@ TOP = 5
 PATIENCE = 300
 # So many networks come before those on the shoulders of activations: they show most bugs, and the simplest.
 AT_FIRST = 40
-# How often a network is planned around a triple before the next one has its turn.
-ATTEMPTS = 24
+# How often a network is planned around a triple before the next one has its turn, round by round; and so many in a row
+# that hold nothing new end it: of some operations there are triples that cannot be had for no reason that is known.
+ATTEMPTS, FRUITLESS = (4, 12, 24, 48, 400), 2000
 # How often every edge comes again behind the triples: what saturates before an edge lets nothing of it be seen.
 EDGES_AGAIN = 2
 
@@ -174,7 +175,7 @@ class Array:
         return 0 if OPS[op].kind == "merge" else int(self._random.integers(len(self.menu.variants(op))))
 
     def _around_triples(self) -> Iterator[Choices]:
-        """Networks around triples that no network so far has held, in an order of chance, as long as any is found.
+        """Networks around triples that no network so far has held, in an order of chance.
 
         A network that was planned around a triple need not hold it: what does not fit gives way. It is planned anew
         a few times, and is drawn only if it holds the triple.
@@ -182,20 +183,22 @@ class Array:
         triples = Triples(self._possible_triples.copy())
         for chosen in self._made:
             triples.hold(self._held_by(chosen))
-        found = True
-        while found:
-            found = False
+        fruitless = 0
+        for attempts in ATTEMPTS:
             for ids in self._random.permutation(triples.left()):
-                planned = self._holding(triples, ids, dict(self._names[i] for i in ids))
+                if not triples.open_at(ids):
+                    continue  # a network planned around another one holds it
+                planned = self._holding(ids, attempts)
+                fruitless = fruitless + attempts if planned is None else 0
                 if planned is not None:
                     triples.hold(self._held_by(planned))
-                    found = True
                     yield planned
+                if fruitless >= FRUITLESS:
+                    return
 
-    def _holding(self, triples: Triples, ids: NDArray[np.int_], wanted: dict[str, str]) -> Choices | None:
-        for _ in range(ATTEMPTS):
-            if not triples.open_at(ids):
-                return None  # a network planned around another one holds it
+    def _holding(self, ids: NDArray[np.int_], attempts: int) -> Choices | None:
+        wanted = dict(self._names[i] for i in ids)
+        for _ in range(attempts):
             chosen = self._filled(*self._around(wanted))
             if any(set(ids.tolist()) <= set(row) for row in self._held_by(chosen)):
                 return chosen

@@ -119,7 +119,9 @@ class Places:
         op = wanted["layer"]
         activation = _one_of(self._activations.get(wanted["activation"], [0]), random)
         if op in self._merges:
-            merged = (self._nothing, 0, self._activations[NONE][0], _one_of(self._merges[op], random))
+            # Where every layer is an operation, the merge stands behind one of any size.
+            variant = int(random.integers(self._menu.most_variants)) if None not in self._menu.ops else 0
+            merged = (self._nothing, variant, self._activations[NONE][0], _one_of(self._merges[op], random))
             behind: Layer = (self._nothing, 0, activation, 0)
             return [merged, behind] if wanted["activation"] != NONE else [merged]
         if op == NONE:
