@@ -15,7 +15,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from crosscheck import __version__, gate
-from crosscheck.checking import DIFFERENCED_ENTRIES, DIFFERENCES, Certify, Witnesses
+from crosscheck.calling import Called, call_witnesses
+from crosscheck.checking import DIFFERENCED_ENTRIES, Certify
 from crosscheck.diagnosis import conventions
 from crosscheck.findings import Shown, findings
 from crosscheck.machine import environment, versions
@@ -24,11 +25,11 @@ from crosscheck.search import Hunt, Limits, hunt
 from crosscheck.spec.allowed import Allowed
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
-from crosscheck.spec.errors import OracleUnavailable, UsageError
+from crosscheck.spec.errors import UsageError
 from crosscheck.spec.notation import template
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
-from crosscheck.spec.protocols import Oracle, Subject
+from crosscheck.spec.protocols import Subject
 from crosscheck.spec.record import SCHEMA, Certification, Convention, Coverage, Exit, Finding, Measured, Run, RunFile
 from crosscheck.store import runs
 from crosscheck.store.combinations import Held
@@ -42,32 +43,10 @@ from crosscheck.strategies.space import PALETTE, Space
 from crosscheck.strategies.values import FAMILIES
 from crosscheck.tolerance import memory
 
-ORACLES = ("ball", "torch", "jax", DIFFERENCES)
 PROFILES = {"quick": 100, "ci": 400, "nightly": 20_000}
 INTERRUPTED = Exit(code=2, reason="interrupted; what was found until then stands above")
 
 OpChoice = str | tuple[str, Mapping[str, Value]]
-
-
-def _ball() -> Oracle:
-    from crosscheck.oracles.ball import Ball
-
-    return Ball()
-
-
-def _torch() -> Oracle:
-    from crosscheck.oracles.torch_autograd import TorchAutograd
-
-    return TorchAutograd()
-
-
-def _jax() -> Oracle:
-    from crosscheck.oracles.jax_grad import JaxGrad
-
-    return JaxGrad()
-
-
-MAKERS: dict[str, Callable[[], Oracle]] = {"ball": _ball, "torch": _torch, "jax": _jax}
 
 
 @dataclass(frozen=True)
@@ -121,44 +100,6 @@ class Outcome:
     @property
     def exit(self) -> Exit:
         return self.run_file.run.exit
-
-
-@dataclass(frozen=True)
-class Called:
-    """The witnesses that came, and what must be said of those that did not."""
-
-    witnesses: Witnesses
-    warnings: tuple[str, ...]
-    only_differences_left: bool
-
-
-def call_witnesses(asked: tuple[str, ...] | None, framework: str | None, certify: Certify = "every") -> Called:
-    """The oracles by name. Raises OracleUnavailable where one that was asked for is not installed.
-
-    A framework that is the subject is no witness to itself.
-    """
-    for name in asked or ():
-        if name not in ORACLES:
-            raise UsageError(f"--oracles: {name!r} is no oracle; the oracles are {', '.join(ORACLES)}")
-        if name == framework:
-            raise UsageError(f"--oracles: {name} is the subject of this run and no witness to itself")
-    oracles: list[Oracle] = []
-    warnings: list[str] = []
-    for name in MAKERS:
-        if name == framework:
-            continue
-        if asked is None or name in asked:
-            try:
-                oracles.append(MAKERS[name]())
-            except OracleUnavailable as missing:
-                if asked is not None:
-                    raise
-                warnings.append(f"oracle {name} is missing: {missing.reason}")
-    differences = asked is None or DIFFERENCES in asked
-    if not oracles and not differences:
-        raise UsageError("--oracles names no oracle; name at least one of " + ", ".join(ORACLES))
-    alone = asked is None and not oracles
-    return Called(Witnesses(tuple(oracles), differences, certify), tuple(warnings), alone)
 
 
 def strategy(settings: Settings) -> tuple[st.SearchStrategy[Case], tuple[str, ...]]:

@@ -16,9 +16,10 @@ import pytest
 from builders import Wrong, changed, off_by
 from meta.planted import slope
 
-from crosscheck import session
+from crosscheck import calling, session
+from crosscheck.calling import call_witnesses
 from crosscheck.oracles.ball import Ball
-from crosscheck.session import Outcome, Settings, call_witnesses, save, verify
+from crosscheck.session import Outcome, Settings, save, verify
 from crosscheck.spec import Case, Gradients, SpecError, Subject
 from crosscheck.spec.errors import OracleUnavailable, UsageError
 from crosscheck.store import runs
@@ -43,17 +44,17 @@ def missing(name: str) -> Callable[[], Any]:
 
 @pytest.fixture
 def no_jax(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(session.MAKERS, "jax", missing("jax"))
+    monkeypatch.setitem(calling.MAKERS, "jax", missing("jax"))
 
 
 @pytest.fixture
 def no_ball(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(session.MAKERS, "ball", missing("ball"))
+    monkeypatch.setitem(calling.MAKERS, "ball", missing("ball"))
 
 
 @pytest.fixture
 def no_oracle(monkeypatch: pytest.MonkeyPatch, no_jax: None, no_ball: None) -> None:
-    monkeypatch.setitem(session.MAKERS, "torch", missing("torch"))
+    monkeypatch.setitem(calling.MAKERS, "torch", missing("torch"))
 
 
 # Who is called.
@@ -99,7 +100,7 @@ def test_without_flint_a_run_says_what_is_lost_and_how_to_get_it(no_jax: None, m
 
 
 def test_a_proof_that_needs_more_bits_than_the_limit_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(session.MAKERS, "ball", partial(Ball, most_bits=40))
+    monkeypatch.setitem(calling.MAKERS, "ball", partial(Ball, most_bits=40))
     record = run(oracles=("ball",), ops=FEW, examples=3).run_file.run
     proof = record.certification
     assert proof is not None

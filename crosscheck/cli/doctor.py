@@ -19,7 +19,7 @@ def doctor(ctx: click.Context) -> None:
 
     Exits 0 where at least one framework answers, 5 where only finite differences are left.
     """
-    from crosscheck import machine, session
+    from crosscheck import calling, machine
     from crosscheck.spec.dtypes import DTYPES, dtype_named
     from crosscheck.spec.errors import CrosscheckError
     from crosscheck.subjects.named import ADAPTERS
@@ -28,7 +28,7 @@ def doctor(ctx: click.Context) -> None:
         click.echo(f"  {name:<14}{version}")
     click.echo("oracles")
     working = 0
-    for name, make in session.MAKERS.items():
+    for name, make in calling.MAKERS.items():
         try:
             said = _asked(make())
             working += said == WORKS

@@ -20,7 +20,7 @@ def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | No
     """
     import numpy as np
 
-    from crosscheck import session
+    from crosscheck import calling
     from crosscheck.checking import check
     from crosscheck.diagnosis import describe, slope
     from crosscheck.gate import exit_for
@@ -35,7 +35,7 @@ def replay(ctx: click.Context, case: str, subject: str | None, oracles: str | No
     name = subject or _subject_of(path) or "builtin"
     chosen = subject_named(name)
     asked = tuple(o.strip() for o in oracles.split(",")) if oracles else None
-    called = session.call_witnesses(asked, chosen.error_model)
+    called = calling.call_witnesses(asked, chosen.error_model)
     slopes = slope.Slopes()
     with np.errstate(all="ignore"):
         judgement = check(loaded, chosen, called.witnesses)

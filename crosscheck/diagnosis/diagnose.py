@@ -14,6 +14,7 @@ from crosscheck.diagnosis.walked import LOSS, uses
 from crosscheck.judge.verdict import Judgement
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
+from crosscheck.spec.digits import apart
 from crosscheck.spec.fault import Factor, Fault, Symptom
 from crosscheck.spec.protocols import Certifier, Subject
 
@@ -235,7 +236,8 @@ def _is(step: Step, located: Located) -> bool:
 def _detail(step: Step) -> str:
     if step.claimed is None or step.certified is None:
         return ""
-    return f"first wrong: {step.claimed:.5g}, certified {step.certified:.5g}"
+    shown = apart((step.claimed, step.certified))
+    return f"first wrong: {step.claimed:.{shown}g}, certified {step.certified:.{shown}g}"
 
 
 def _behind(architecture: Architecture, located: Located) -> Iterator[Term]:

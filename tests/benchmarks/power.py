@@ -30,7 +30,7 @@ import numpy as np  # noqa: E402
 from peers import PEERS, Question  # noqa: E402
 from planting import POINTS, SIZES, SOUND, Plant, Planted, plants  # noqa: E402
 
-from crosscheck import __version__, machine, session  # noqa: E402
+from crosscheck import __version__, calling, machine, session  # noqa: E402
 from crosscheck.checking import Witnesses, check  # noqa: E402
 from crosscheck.judge.compare import Status  # noqa: E402
 from crosscheck.judge.verdict import Judgement  # noqa: E402
@@ -268,7 +268,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--reports-dir", type=Path, default=Path("reports"))
     options = parser.parse_args()
-    crosscheck = Own(session.call_witnesses(ORACLES, None).witnesses)
+    crosscheck = Own(calling.call_witnesses(ORACLES, None).witnesses)
     result = measure(options.trials, options.seed, crosscheck)
     options.reports_dir.mkdir(parents=True, exist_ok=True)
     replace(options.reports_dir / FILE, result.to_json())

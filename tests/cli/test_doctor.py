@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crosscheck import session
+from crosscheck import calling
 from crosscheck.cli import run_group
 from crosscheck.oracles.ball import Ball
 from crosscheck.oracles.torch_autograd import TorchAutograd
@@ -32,7 +32,7 @@ class Broken(TorchAutograd):
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only torch, and no jax: importing it takes seconds."""
-    monkeypatch.setattr(session, "MAKERS", {"torch": TorchAutograd, "jax": missing})
+    monkeypatch.setattr(calling, "MAKERS", {"torch": TorchAutograd, "jax": missing})
     monkeypatch.setattr(named, "ADAPTERS", {"builtin": Builtin, "jax": missing})
 
 
@@ -52,7 +52,7 @@ def test_what_works_and_what_is_missing_is_said(capsys: pytest.CaptureFixture[st
 def test_without_flint_it_says_what_is_lost_and_how_to_get_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "MAKERS", {"ball": Ball, "torch": TorchAutograd})
+    monkeypatch.setattr(calling, "MAKERS", {"ball": Ball, "torch": TorchAutograd})
     monkeypatch.setitem(sys.modules, "flint", None)
     assert run_group(["doctor"]) == 0
     (said,) = [line for line in lines(capsys) if line.startswith("  ball ")]
@@ -77,7 +77,7 @@ def test_the_dtypes_that_work_here_are_told(
 def test_with_no_framework_the_doctor_exits_5(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "MAKERS", {"torch": missing, "jax": missing})
+    monkeypatch.setattr(calling, "MAKERS", {"torch": missing, "jax": missing})
     assert run_group(["doctor"]) == 5
     assert lines(capsys)[-1] == ("no framework can be asked: a run exits 5 unless --oracles differences is asked for")
 
@@ -85,6 +85,6 @@ def test_with_no_framework_the_doctor_exits_5(
 def test_a_framework_that_answers_wrongly_does_not_work(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "MAKERS", {"torch": Broken, "jax": missing})
+    monkeypatch.setattr(calling, "MAKERS", {"torch": Broken, "jax": missing})
     assert run_group(["doctor"]) == 5
     assert "  torch         BROKEN: d(x²)/dx at 3 is 6, it says 5.0" in lines(capsys)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crosscheck import session
+from crosscheck import calling, session
 from crosscheck.cli import run_group
 from crosscheck.oracles.torch_autograd import TorchAutograd
 from crosscheck.spec import Case, Reference
@@ -153,7 +153,7 @@ class Crashing(TorchAutograd):
 
 
 def test_3_where_an_oracle_crashes(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(session.MAKERS, "torch", Crashing)
+    monkeypatch.setitem(calling.MAKERS, "torch", Crashing)
     assert cli("run", *QUICK, "--oracles", "torch") == (
         3,
         "",
@@ -232,7 +232,7 @@ def test_4_where_an_oracle_that_was_asked_for_is_missing(cli: Run, monkeypatch: 
     def make() -> Any:
         raise OracleUnavailable("oracle jax: jax cannot be imported here; install crosscheck[jax]")
 
-    monkeypatch.setitem(session.MAKERS, "jax", make)
+    monkeypatch.setitem(calling.MAKERS, "jax", make)
     code, _, err = cli("run", *QUICK, "--oracles", "jax")
     assert (code, err.splitlines()[0]) == (
         4,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders import case_of
 
-from crosscheck import session
+from crosscheck import calling
 from crosscheck.api import GradientMismatch, Summary, check_case
 from crosscheck.report import pytest_file
 from crosscheck.session import Settings, save, verify
@@ -59,7 +59,7 @@ def test_both_files_of_a_finding_run_and_fail_and_pass_when_it_is_mended(
     assert "GradientMismatch" in failed.stdout
 
     written(tmp_path, "(1 - h * h)")
-    monkeypatch.setattr("crosscheck.session.MAKERS", {"ball": session.MAKERS["ball"]})
+    monkeypatch.setattr("crosscheck.calling.MAKERS", {"ball": calling.MAKERS["ball"]})
     runpy.run_path(str(test))[f"test_{finding.id}"]()
 
 

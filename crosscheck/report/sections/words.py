@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from crosscheck.spec.digits import FEWEST as FEWEST_DIGITS
+from crosscheck.spec.digits import apart
 from crosscheck.spec.record import Number, RunFile
 from crosscheck.store.runs import NOT_FINITE
 
@@ -23,7 +25,6 @@ CERTIFIED = "ball"
 TOLERANCE = "tolerance"
 # Names that take a verb in the plural.
 PLURAL = ("differences",)
-FEWEST_DIGITS, ALL_DIGITS = 5, 17
 MISSING = "–"
 
 
@@ -124,11 +125,7 @@ def times(multiple: Number) -> str:
 
 def digits_apart(values: Iterable[Number | None]) -> int:
     """The fewest digits at which values that differ are also printed differently."""
-    distinct = {as_float(v) for v in values if v is not None and finite(v)}
-    for digits in range(FEWEST_DIGITS, ALL_DIGITS):
-        if len({number(v, digits) for v in distinct}) == len(distinct):
-            return digits
-    return ALL_DIGITS
+    return apart(as_float(v) for v in values if v is not None and finite(v))
 
 
 def duration(seconds: float) -> str:
