@@ -116,8 +116,22 @@ def _on_one_operation(source: Source, first: Case, judgement: Judgement, ask: _A
         if source.ops.allows(architecture):
             case = probes.of_all_families(architecture, first.dtype)
             if ask(case) is not None:
-                return case
+                return _plainest(case, found.fault.op, source, ask)
     return next((case for case in _with_its_numbers(first, judgement, found) if ask(case) is not None), None)
+
+
+def _plainest(case: Case, op: str | None, source: Source, ask: _Asker) -> Case:
+    """The case with every attribute of the operation at its simplest that need not be otherwise.
+
+    What takes two attributes is met in the networks that have all of those that it was met with.
+    """
+    for architecture in list(probes.plainer(case.architecture, op)) if op is not None else ():
+        if source.ops is None or not source.ops.allows(architecture):
+            continue
+        made = probes.of_all_families(architecture, case.dtype)
+        if ask(made) is not None:
+            return _plainest(made, op, source, ask)
+    return case
 
 
 def _networks(architecture: Architecture, found: Located) -> Iterator[Architecture]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from crosscheck.backprop.gates import gelu
@@ -9,7 +10,9 @@ from crosscheck.backprop.network import ROWS
 from crosscheck.backprop.rows import Activation, Array, Loss
 from crosscheck.mutants.changes import loss
 from crosscheck.mutants.mutant import Mutant
+from crosscheck.mutants.parts import averaged_over_all, uncounted
 from crosscheck.spec.fault import Factor, Fault, Symptom
+from crosscheck.spec.op import Value
 
 FAMILY = "losses"
 
@@ -21,6 +24,9 @@ def half_the_square(a: Array, y: Array) -> Array:
 def sound(op: str) -> Any:
     return ROWS[op]
 
+
+# What ignores a class has classes for its targets.
+CLASSES: Mapping[str, Mapping[str, Value]] = {"nll": {}, "softmax_cross_entropy": {"targets": "classes"}}
 
 # fmt: off
 MUTANTS: tuple[Mutant, ...] = (
@@ -41,5 +47,19 @@ MUTANTS: tuple[Mutant, ...] = (
            (Fault("gelu", Factor.FORWARD),), Symptom.FORWARD, "x[1,1] -> gelu -> sse", "classic",
            rows={"gelu": Activation(lambda z, approximate: gelu(z, "tanh"), sound("gelu").dz)},
            fixed={"gelu": {"approximate": "none"}}),
+    *(bug for op, before in (("nll", "log_softmax -> nll"), ("softmax_cross_entropy", "softmax_cross_entropy"))
+      for bug in (
+        Mutant(f"{op}: the ignored class counts", FAMILY,
+               "samples of the ignored class are left out of the loss, but get a gradient like the others",
+               (Fault(op, Factor.LOSS),), Symptom.MASK, f"x[1,2] -> {before}(ignore_index=0)", "classic",
+               walk=uncounted(op), fixed={op: {**CLASSES[op], "ignore_index": 0, "reduction": "sum"}},
+               beside=(op, "log_softmax")),
+        Mutant(f"{op}: mean over the ignored samples too", FAMILY,
+               "the loss is a mean over the samples that count, its slope is divided by the number of all",
+               (Fault(op, Factor.LOSS),), Symptom.REDUCTION,
+               f"x[2,2] -> {before}(ignore_index=0, reduction=mean)", "classic",
+               walk=averaged_over_all(op), fixed={op: {**CLASSES[op], "ignore_index": 0, "reduction": "mean"}},
+               beside=(op, "log_softmax")),
+      )),
 )
 # fmt: on

@@ -87,3 +87,24 @@ def unweighted(op: str) -> Walk:
         return reduction.coefficients(architecture, counts, known, dtype)
 
     return Walk(coefficients=coefficients)
+
+
+def uncounted(op: str) -> Walk:
+    """The walk whose backward counts every sample of this loss, whatever its class."""
+
+    def coefficients(architecture: Architecture, counts: Array | None, weights: Array | None, dtype: Any) -> Any:
+        known = None if architecture.loss.op == op else counts
+        return reduction.coefficients(architecture, known, weights, dtype)
+
+    return Walk(coefficients=coefficients)
+
+
+def averaged_over_all(op: str) -> Walk:
+    """The walk whose backward divides by all samples of this loss, not by those that count."""
+
+    def coefficients(architecture: Architecture, counts: Array | None, weights: Array | None, dtype: Any) -> Any:
+        if architecture.loss.op != op or counts is None:
+            return reduction.coefficients(architecture, counts, weights, dtype)
+        return counts.astype(dtype) * dtype.type(1.0) * reduction.coefficients(architecture, None, weights, dtype)
+
+    return Walk(coefficients=coefficients)

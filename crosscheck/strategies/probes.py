@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from crosscheck.spec.architecture import Architecture, Input
+from crosscheck.spec.architecture import Architecture, Input, Loss, Node
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import SpecError
 from crosscheck.spec.fault import Factor
@@ -106,6 +106,18 @@ def probes(op: str, met: Mapping[str, Value], shapes: Sequence[Shape] = SHAPES) 
                 if made is not None and made not in seen:
                     seen.add(made)
                     yield made
+
+
+def plainer(architecture: Architecture, op: str) -> Iterator[Architecture]:
+    """Such a network with one attribute of the op as simple as can be, that was not."""
+    placed: list[Node | Loss] = [*architecture.nodes, architecture.loss]
+    met = next((operation.attributes for operation in placed if operation.op == op), {})
+    shape = architecture.inputs[0].shape
+    for name, value in ((a.name, _simplest(op, a.name, a.default)) for a in OPS[op].attributes):
+        if met.get(name, value) == value:
+            continue
+        made = (alone(op, {**met, name: value}, shape, further=further) for further in (False, True))
+        yield from [found for found in made if found and len(found.inputs) == len(architecture.inputs)][:1]
 
 
 def variants(op: str, met: Mapping[str, Value]) -> list[dict[str, Value]]:

@@ -44,6 +44,30 @@ def test_what_does_not_fit_is_none() -> None:
     assert probes.alone("glu", {"axis": -1}, (1, 3)) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "op", "plainer"),
+    [
+        (
+            "x[2,2] -> softmax_cross_entropy(label_smoothing=0.25, ignore_index=0)",
+            "softmax_cross_entropy",
+            [
+                "x[2,2] -> softmax_cross_entropy(ignore_index=0)",
+                "x[2,2] -> softmax_cross_entropy(label_smoothing=0.25)",
+            ],
+        ),
+        (
+            "x[1,2,1]; h0[1,1]; x -> rnn(h0, 1, nonlinearity=relu) -> sse",
+            "rnn",
+            ["x[1,2,1]; h0[1,1]; x -> rnn(h0, 1) -> sse"],
+        ),
+        ("x[2,2] -> layer_norm -> sse", "layer_norm", []),
+        ("x[2,2] -> sse", "tanh", []),
+    ],
+)
+def test_one_attribute_is_put_back_at_a_time(text: str, op: str, plainer: list[str]) -> None:
+    assert [str(made) for made in probes.plainer(parse(text), op)] == plainer
+
+
 def test_a_question_of_all_families_has_a_point_of_each() -> None:
     case = probes.of_all_families(parse("x[2,3] -> dense(2) -> tanh -> sse"), "float32", each=2)
     assert case.n_points == 2 * len(FAMILIES)
