@@ -28,6 +28,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def thorough(session: nox.Session) -> None:
+    """The tests that take seconds each: bugs shrunk from many seeds, hundreds of drawn networks, whole runs."""
+    _install(session, *TESTS)
+    session.run("python", "-m", "pytest", "-m", "thorough", "-n", "2", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """ruff, its format, mypy strict, and the floors of the house."""
     _install(session, "ruff>=0.14", "mypy>=1.18", "import-linter>=2.5", extras="")

@@ -57,6 +57,7 @@ def test_where_another_witness_or_all_differences_answer_no_direction_is_asked()
     assert small.directed.by_point == ()
 
 
+@pytest.mark.thorough
 def test_a_users_callable_on_a_large_network_is_told_which_entry_is_wrong() -> None:
     with pytest.raises(GradientMismatch, match=r"0\.weight\[7,11\]"):
         check(as_callable(Wrong(one_wrong)), NET, oracles=("differences",), max_examples=2, points=1)

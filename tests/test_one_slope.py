@@ -85,6 +85,7 @@ def test_two_slopes_at_one_kink_are_wrong(other: str) -> None:
     assert "two slopes" in verdicts(mae(alike(0.0) | {other: 1.0}), MAE)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["builtin", "torch"])
 def test_nobody_who_is_right_takes_two(name: str, dtype: str) -> None:
@@ -115,6 +116,7 @@ def test_all_for_each_that_ties_is_wrong() -> None:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["builtin", "torch"])
 def test_nobody_who_is_right_has_more_than_one_at_a_tie(name: str, dtype: str) -> None:

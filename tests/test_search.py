@@ -56,6 +56,7 @@ def test_one_bug_is_one_finding_however_many_cases_it_spoils() -> None:
     assert (only.verdict, only.odd_one_out) == ("DISAGREES", "subject")
 
 
+@pytest.mark.thorough
 def test_two_bugs_at_once_are_two_findings_that_share_out_the_cases() -> None:
     found, left, result = found_in(TWO)
     assert sorted(f.architecture for f in found) == [
@@ -67,6 +68,7 @@ def test_two_bugs_at_once_are_two_findings_that_share_out_the_cases() -> None:
     assert len({f.id for f in found}) == 2
 
 
+@pytest.mark.thorough
 def test_what_is_not_shown_is_counted() -> None:
     found, left, result = found_in(TWO, most=1)
     assert len(found) == 1
@@ -74,6 +76,7 @@ def test_what_is_not_shown_is_counted() -> None:
     assert left > 0
 
 
+@pytest.mark.thorough
 def test_the_finding_says_what_was_claimed_by_whom_and_how_to_see_it_again() -> None:
     source = source_of()
     result = hunt(source, TANH, BOTH, Limits(25))
@@ -106,6 +109,7 @@ def outputs_times(_case: Case, found: Gradients) -> Gradients:
     return found
 
 
+@pytest.mark.thorough
 def test_a_factor_that_is_the_number_of_outputs_in_all_cases_is_named() -> None:
     (only,), _, result = found_in(Wrong(outputs_times), 15, "dense", "tanh", "sse")
     sentence = (
@@ -155,6 +159,7 @@ def test_a_wrong_forward_with_its_own_gradient_is_one_finding() -> None:
     assert (only.tensor, only.op) == (None, "sse")
 
 
+@pytest.mark.thorough
 def test_a_wrong_forward_and_a_backward_that_does_not_match_it_are_two() -> None:
     found, _, _ = found_in(Own(times(1.0)), 10, "dense", "tanh", "sse")
     assert [f.verdict for f in found] == ["FORWARD_DISAGREES", "DISAGREES"]
@@ -223,6 +228,7 @@ def test_a_loss_that_an_activation_makes_another_is_not_put_down_to_the_loss() -
         assert shown[0].finding.message.startswith(said)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("free", [True, False])
 def test_beside_another_loss_the_gradient_that_does_not_match_it_is_accused_and_no_other(free: bool) -> None:
     """All of them differ from those of the loss that was asked for. At one output every loss is a multiple of it."""

@@ -225,6 +225,7 @@ sys.stdout.buffer.write(test_session.canonical(test_session.run(test_session.TAN
 """
 
 
+@pytest.mark.thorough
 def test_the_canonical_record_is_the_same_to_the_byte_here_and_in_another_process() -> None:
     here = canonical(run(TANH, examples=8, ops=FEW))
     assert b'"findings":[{' in here, "the part that is shrunk is in it"
@@ -299,6 +300,7 @@ def interrupting_at(call: int, factor: float = 1.0) -> Wrong:
     return Wrong(spoil, asks_twice=True)  # so that a case is one call
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("factor", [1.0, 2.0])
 def test_an_interrupt_ends_with_2_and_keeps_the_record(factor: float) -> None:
     outcome = run(interrupting_at(5, factor))
@@ -311,6 +313,7 @@ def test_an_interrupt_ends_with_2_and_keeps_the_record(factor: float) -> None:
     assert found == ([] if factor == 1.0 else [("DISAGREES", 4, 0, False)])
 
 
+@pytest.mark.thorough
 def test_an_interrupt_while_shrinking_keeps_what_the_hunt_found() -> None:
     outcome = run(interrupting_at(9, factor=2.0))
     assert outcome.exit.code == 2
@@ -335,6 +338,7 @@ def test_gradients_of_the_input_that_were_not_given_are_said() -> None:
 # What is saved.
 
 
+@pytest.mark.thorough
 def test_what_is_saved_can_be_read_and_asked_again(tmp_path: Path) -> None:
     outcome = save(run(TANH, examples=8, ops=FEW), tmp_path / "reports" / "one")
     folder = tmp_path / "reports" / "one"

@@ -219,6 +219,7 @@ def layer_vjp(c: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, 
     return dz @ w, dz.T @ x
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("place", [(3, 7), (79, 99), (40, 0)])
 def test_one_wrong_entry_of_a_large_argument_is_named(place: tuple[int, int], seed: int) -> None:
@@ -253,6 +254,7 @@ def test_a_direction_counts_nothing_as_compared(seed: int) -> None:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(4))
 def test_kinks_on_the_way_of_a_direction_accuse_nobody(seed: int) -> None:
     def rectified(x: np.ndarray, w: np.ndarray) -> np.ndarray:

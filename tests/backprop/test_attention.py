@@ -37,6 +37,7 @@ CROSS = (
 )
 
 
+@pytest.mark.thorough
 def test_random_networks_agree_with_every_witness() -> None:
     compared = 0
     for case in sequences.cases(sequences.ATTENTION, seed=5, count=120):

@@ -34,6 +34,7 @@ OVERLAPPING = "x[2,2,5,4] -> conv2d(2, 2) -> max_pool2d(3x2, stride=1, padding=1
 MEAN = "x[2,2,5,4] -> conv2d(2, 2) -> avg_pool2d(3x2, stride=2x1, padding=1, count_include_pad=false) -> cotangent"
 
 
+@pytest.mark.thorough
 def test_random_networks_agree_with_every_witness() -> None:
     agreed, compared = 0, 0
     for case in windowed.cases(seed=5, count=120):

@@ -44,6 +44,7 @@ ONE_EACH = (
 )
 
 
+@pytest.mark.thorough
 def test_random_networks_agree_with_ball_and_torch() -> None:
     agreed, compared = 0, 0
     for case in normed.cases(NORMS, seed=5, count=120):

@@ -37,6 +37,7 @@ LAST = "x[2,4,2] -> lstm(3, output=last) -> cotangent"
 STACKED = "x[2,3,2] -> gru(3) -> lstm(2) -> rnn(3, output=last) -> dense(2) -> sse"
 
 
+@pytest.mark.thorough
 def test_random_networks_agree_with_every_witness() -> None:
     agreed, compared = 0, 0
     for case in sequences.cases(sequences.RECURRENT, seed=6, count=120):

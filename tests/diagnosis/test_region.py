@@ -170,6 +170,7 @@ def test_nothing_is_said_of_who_is_right_or_cannot_be_asked(plant: Plant) -> Non
     assert region.sentence([case], "differences", Builtin(), WITNESSES, ["softplus"]) is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_run_names_the_framework_the_operation_and_the_region(plant: Plant, dtype: str) -> None:
     """A planted deviation, shrunk and described as any other: nobody said where it is."""

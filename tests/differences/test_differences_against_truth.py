@@ -32,6 +32,7 @@ def worst(case: Case) -> float:
     return max(ratios)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shard", range(4))
 def test_over_random_networks(shard: int) -> None:
     source = Source(cases(EVERYTHING, dtypes=("float64",), points=4), 13)

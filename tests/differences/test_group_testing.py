@@ -74,6 +74,7 @@ def found(hunted: Hunted) -> list[Place]:
     return sorted((w.tensor, w.index) for w in hunted.wrong)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", [WIDE, MILLION.format(f="tanh"), MILLION.format(f="relu")])
 def test_one_wrong_entry_of_a_million_is_named_in_a_hundred_forward_passes(text: str) -> None:
     """A relative error of 1e-3, at six places."""

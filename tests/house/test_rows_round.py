@@ -78,6 +78,7 @@ def assert_every_number_has_a_spread(op: str, found: Mapping[str, object]) -> No
 CASES = [(op, text) for op in OPS for text in every_variant(op) if "scale" not in text]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("table", TABLES)
 def test_every_row_keeps_the_spread(table: str, dtype: str) -> None:

@@ -34,6 +34,7 @@ def the_subjects_own(result: Hunt) -> list[int]:
     return [f.index for f in result.failures if f.kind.verdict is not Verdict.ORACLE_DISAGREES]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_caught_and_the_subject_accused(bug: Bug) -> None:
     """Where one witness alone can resolve the difference (tiny numbers), who is right stays open: then a later one."""
@@ -51,6 +52,7 @@ def test_a_planted_bug_is_caught_and_the_subject_accused(bug: Bug) -> None:
     pytest.fail(f"{bug.name} got through {NETWORKS} networks")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_the_truth_alone_catches_it_and_leaves_nothing_open(bug: Bug) -> None:
     source = source_of(bug)
@@ -66,6 +68,7 @@ def test_the_truth_alone_catches_it_and_leaves_nothing_open(bug: Bug) -> None:
     pytest.fail(f"{bug.name} got through {NETWORKS} networks")
 
 
+@pytest.mark.thorough
 def test_the_built_in_passes_where_the_bugs_are_caught() -> None:
     result = hunt(source_of(BUGS[0]), Builtin(), WITNESSES, Limits(NETWORKS))
     assert the_subjects_own(result) == []
@@ -82,6 +85,7 @@ def _op(subject: Builtin) -> str:
     return next(op for op, row in subject.rows.items() if row is not Builtin().rows[op])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("witnesses", [WITNESSES, PROOF], ids=["witnesses", "proof"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", CONTROLS)

@@ -20,6 +20,7 @@ BOTH = Witnesses((TorchAutograd(),), differences=True)
 WRONG = "MLPRegressor, several outputs"
 
 
+@pytest.mark.thorough
 def test_the_run_fails_and_names_the_number_of_outputs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,6 +52,7 @@ def test_the_run_fails_and_names_the_number_of_outputs(
     assert sentence in re.sub(r"\s+", " ", capsys.readouterr().out)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.label)
 def test_each_estimator_agrees_but_one(recipe: Recipe) -> None:
     source = Source(sklearn_draws.cases([recipe], points=2), 0)

@@ -49,6 +49,7 @@ def with_added(case: Case) -> Case:
     return replace(case, architecture=whole, inputs={**case.inputs, **zeros})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["torch", "jax"])
 def test_it_is_the_certified_gradient_of_a_number_added_there(name: str) -> None:
     """Each framework within its own derived bound of what ball proves of another network, which has the inputs."""

@@ -34,6 +34,7 @@ def bug_named(name: str) -> Bug:
     return next(bug for bug in BUGS if bug.name == name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_bug_shrinks_to_one_network_from_every_seed(name: str) -> None:
     bug = bug_named(name)

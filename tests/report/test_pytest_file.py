@@ -39,6 +39,7 @@ def written(tmp_path: Path, slope: str) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_both_files_of_a_finding_run_and_fail_and_pass_when_it_is_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ def shares(architecture: Architecture) -> bool:
     return len(keys) != len(set(keys))
 
 
+@pytest.mark.thorough
 def test_every_index_draws_a_valid_case_and_none_is_filtered() -> None:
     # An Architecture and a Case check themselves whole when they are made.
     assert len(drawn()) == MANY

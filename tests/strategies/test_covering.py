@@ -37,6 +37,7 @@ def _all(planned: Array) -> list[int]:
     raise AssertionError("a systematic phase that never ends")
 
 
+@pytest.mark.thorough
 def test_every_pair_that_can_be_had_is_held_by_a_network() -> None:
     """Counted anew from the built networks, pair by pair."""
     planned = array()
@@ -52,6 +53,7 @@ def test_every_pair_that_can_be_had_is_held_by_a_network() -> None:
     assert held - possible == set(), "a pair that is called impossible was had"
 
 
+@pytest.mark.thorough
 def test_every_pair_of_the_whole_space_is_held_within_400_networks() -> None:
     """As many as a run in CI has; and what the grid calls infeasible is in none of them."""
     planned = Array(Planner(Menu(EVERYTHING), DTYPES, tuple(FAMILIES), 8))
@@ -67,6 +69,7 @@ def test_every_pair_of_the_whole_space_is_held_within_400_networks() -> None:
     assert held - possible == set()
 
 
+@pytest.mark.thorough
 def test_no_network_planned_or_drawn_holds_three_values_that_are_called_impossible() -> None:
     planned = Array(Planner(Menu(EVERYTHING), DTYPES, tuple(FAMILIES), 1))
     drawn = Source(cases(EVERYTHING, dtypes=DTYPES, points=1), 11)
@@ -128,6 +131,7 @@ def test_the_same_networks_come_in_the_same_order_with_other_numbers() -> None:
         assert a.key != other.key or a.family == "ones"
 
 
+@pytest.mark.thorough
 def test_every_legal_edge_is_in_a_network() -> None:
     planned = array(["dense", "tanh", "softmax", "add", "concat", "sse", "cotangent"])
     met = set()

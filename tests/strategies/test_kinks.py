@@ -155,6 +155,7 @@ def at_zero(loss: str, value: float) -> Builtin:
     return Builtin({**network.ROWS, loss: replace(row, da=slope)})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("value", [np.nan, 1.0])
 @pytest.mark.parametrize("loss", ["sse", "mse", "huber"])
 def test_a_slope_that_is_wrong_where_output_and_target_agree_is_met_soon(loss: str, value: float) -> None:

@@ -60,6 +60,7 @@ def test_where_nothing_turns_flat_none_is_planned() -> None:
     assert list(shoulders.networks(planner(families=("normal",)), np.random.default_rng(1))) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(5))
 def test_a_quick_run_asks_softplus_above_its_threshold(seed: int) -> None:
     """In float64, which sees what PyTorch leaves out there."""

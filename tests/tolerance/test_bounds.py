@@ -28,6 +28,7 @@ def random_cases(count: int) -> Iterator[Case]:
         yield case
 
 
+@pytest.mark.thorough
 def test_float32_stays_within_16_sigma_and_the_sigma_is_not_idle() -> None:
     """error/σ of the float32 built-in against float64; what rounding does not move, or has no bound, is left out."""
     floor = SMALLEST * FORMATS["float32"].smallest

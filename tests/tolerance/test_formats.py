@@ -111,6 +111,7 @@ def errors_in_sigma(case: Case, samples: int) -> float:
     return worst
 
 
+@pytest.mark.thorough
 @BOTH
 def test_the_bounds_hold_where_every_elementary_result_is_rounded_to_16_bits(dtype: str) -> None:
     """As the judge asks: an entry beyond its bound is asked again, with more samples, before anything is said."""

@@ -195,6 +195,7 @@ def drawn(dtype: str) -> list[Case]:
     return [case for case in found if case is not None]
 
 
+@pytest.mark.thorough
 @BOTH
 @FRAMEWORKS
 def test_on_random_networks_a_framework_is_right_within_its_bounds(name: str, dtype: str) -> None:

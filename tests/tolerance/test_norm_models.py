@@ -84,6 +84,7 @@ def written(op: str, formulas: Formulas) -> Builtin:
     return Builtin({**network.ROWS, op: norm(BY[op], formulas)})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("middle", [0.0, 30.0, 1e4])
 @pytest.mark.parametrize("op", TEXTS)
@@ -122,6 +123,7 @@ def error_over(case: Case, subject: Subject, bounds: Any) -> float:
     return float((error / bounds.gradients.by_input["x"]).max())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("middle", [1.0, 25.0, 100.0, 1000.0])
 @pytest.mark.parametrize("op", TWICE)

@@ -131,6 +131,7 @@ def test_forward_mode_has_every_op() -> None:
     assert [name for name in missing if not isinstance(activations.ROWS.get(name), Row)] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", [text for op in OPS for text in every_variant(op)])
 def test_every_op_agrees_with_forward_mode(text: str) -> None:
     for family in ("normal", "saturating"):

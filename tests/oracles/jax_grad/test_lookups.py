@@ -27,6 +27,7 @@ def arrays(points: int, num: int, dim: int, shape: tuple[int, ...]) -> tuple[Any
     return weight.astype(np.float32), g.integers(0, num, (points, *shape)).astype(np.int32), d.astype(np.float32)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shape", [(), (1,), (5,), (2, 3), (2, 1, 9)])
 @pytest.mark.parametrize(("points", "num", "dim"), [(1, 1, 1), (3, 2, 5), (8, 9, 2)])
 def test_rows_are_taken_and_added_to_as_jax_does(points: int, num: int, dim: int, shape: tuple[int, ...]) -> None:
