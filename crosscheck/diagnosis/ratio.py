@@ -14,8 +14,10 @@ from crosscheck.judge.verdict import Judgement
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.result import Floats
 
-# What people multiply by has few digits: 0.01, 0.9, 1e-3.
-DIGITS = 6
+# What people multiply by has few digits, fewest first: 0.01, 0.9, 1e-3; 1.000001 is seven.
+DIGITS = range(6, 11)
+# What is longer is no number that anybody wrote.
+MOST_LETTERS = 12
 # Measured factors that differ by less, relatively, are one: each is known as well as the gradients are.
 SAME = 1e-9
 # An entry so many bounds from zero says what a factor is.
@@ -30,8 +32,8 @@ def simple(ratio: float) -> float:
 
 def short(ratio: float) -> float:
     """The number of few digits that is as near as a measurement comes; itself where there is none. Never 1."""
-    near = float(f"{ratio:.{DIGITS}g}")
-    return near if near != 1.0 and abs(near - ratio) <= SAME * abs(ratio) else ratio
+    tried = (float(f"{ratio:.{digits}g}") for digits in DIGITS)
+    return next((near for near in tried if near != 1.0 and abs(near - ratio) <= SAME * abs(ratio)), ratio)
 
 
 def constant_ratio(judgement: Judgement) -> float | None:
@@ -91,12 +93,18 @@ def sentence(ratio: float | None, shared: Iterable[str], cases: int, ratios_diff
     """
     names = sorted(shared, key=lambda n: (of_a_node(n), "1 /" in n, "elements" in n, "scale" in n, n))
     if names and ratios_differ:
-        shown = f" ({in_words(ratio)} in the smallest)" if ratio is not None else ""
+        shown = f" ({said(ratio)} in the smallest)" if ratio is not None else ""
         return f"the gradient is the true one times {names[0]}{shown}, in all {cases} cases"
     if ratio is not None and not ratios_differ:
         equal = f", which here is also {names[0]}" if names else ""
-        return f"constant ratio: the gradient is {in_words(ratio)} × the true one{equal}"
+        return f"constant ratio: the gradient is {said(ratio)} × the true one{equal}"
     return None
+
+
+def said(ratio: float) -> str:
+    """A factor that was measured, with no more digits than it is known to."""
+    words = in_words(ratio)
+    return words if len(words) <= MOST_LETTERS else f"{ratio:.{DIGITS[-1]}g}"
 
 
 # What a loss that is divided by one of these is called in the text notation.

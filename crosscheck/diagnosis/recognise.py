@@ -164,7 +164,7 @@ def _factor_of_its_own(seen: Sequence[Seen]) -> str | None:
     factors = _factor_of_each(seen)
     if factors is None:
         return None
-    distinct = list(dict.fromkeys(f"{factor:.{ratio.DIGITS}g}" for factor in factors))
+    distinct = list(dict.fromkeys(f"{factor:.{ratio.DIGITS[0]}g}" for factor in factors))
     more = ", …" if len(distinct) > SHOWN else ""
     return f"in every case one factor for all that is wrong, but not the same one: {', '.join(distinct[:SHOWN])}{more}"
 
@@ -187,7 +187,7 @@ def _factor_in_part(seen: Sequence[Seen]) -> str | None:
     factor = ratio.common([(t.claimed[t.wrong], t.true[t.wrong], t.bound[t.wrong]) for t in wrong])
     if factor is None or factor in (0.0, -1.0):
         return None
-    return f"every entry that is wrong is {in_words(factor)} × the true one"
+    return f"every entry that is wrong is {ratio.said(factor)} × the true one"
 
 
 def _negated_in_part(seen: Sequence[Seen]) -> str | None:
