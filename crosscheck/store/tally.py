@@ -43,7 +43,8 @@ class PairTally:
     worst_bounds: float = 0.0
     worst_ulps: float = 0.0
 
-    def add(self, errors: Floats, bounds: Floats, values: Array, informative: Array, unit: float) -> None:
+    def add(self, errors: Floats, bounds: Floats, values: Array, informative: Array, dtype: str = "float64") -> None:
+        """Entries of one tensor in this dtype; `values` are those of one party, for the size of an ulp."""
         asked = np.isfinite(bounds) & informative
         if not asked.any():
             return
@@ -57,7 +58,7 @@ class PairTally:
         with np.errstate(all="ignore"):
             in_bounds = np.where(b > 0, e / b, np.where(e > 0, np.inf, 0.0))
             clear = largest > b
-            in_ulps = e[clear] / (largest[clear] * unit)
+            in_ulps = e[clear] / np.maximum(largest[clear] * 2 * FORMATS[dtype].roundoff, FORMATS[dtype].smallest)
         self.worst_bounds = _worst(self.worst_bounds, in_bounds)
         self.worst_ulps = _worst(self.worst_ulps, in_ulps)
 
@@ -146,7 +147,6 @@ class Tally:
             self.by_design += tensor.count(Status.UNDECIDABLE)
         informative = tensor.informative
         self.void += int(np.count_nonzero(tensor.void))
-        unit = FORMATS[case.dtype].roundoff
         bins = self.resolution.setdefault(case.dtype, Counter())
         bins.update(_bins(tensor.resolution[tensor.status != Status.NOT_COMPARED]))
         for witness, errors in tensor.errors.items():
@@ -154,7 +154,7 @@ class Tally:
             values, bounds = tensor.values[witness], tensor.bounds[witness]
             if tensor.truth is not None and witness == tensor.truth.name:
                 bounds = _of_numbers(tensor, "subject")
-            pair.add(errors, bounds, values, informative, 2 * unit)
+            pair.add(errors, bounds, values, informative, case.dtype)
         if tensor.truth is not None:
             self.certified_entries += int(np.count_nonzero(tensor.truth.answered))
             for party, found in tensor.truth.resolutions.items():
@@ -183,7 +183,7 @@ class Tally:
                     if tensor.truth is not None and a == tensor.truth.name:
                         allowed = _of_numbers(tensor, b)
                     values = tensor.values[a], tensor.values[b]
-                    pair.add(difference(*values), allowed, values[0], tensor.informative, 2.0**-52)
+                    pair.add(difference(*values), allowed, values[0], tensor.informative)
 
     def _coverage(self, architecture: Architecture, judgement: Judgement) -> None:
         informative = {name: int(np.count_nonzero(t.informative)) for name, t in judgement.tensors.items()}

@@ -4,7 +4,7 @@ The factors of a whole network (loss, reduction, dtype, batch, depth, family, me
 covering array, made by allpairspy. The layers of each network are then filled in one after the other, each with what
 covers most pairs that no network holds yet: of the values within the layer, and of them with those of the network. What
 counts is what the built network holds, not what was asked of it. Then come chains of operations, until every legal edge
-was there, networks around triples that none has held, and the chains twice more.
+was there, networks around triples that none has held, the chains twice more, and networks around triples once more.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from crosscheck.spec.impossible import ENTANGLED, impossible
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies import edges, shoulders
 from crosscheck.strategies.planning import Choices, Places, Planner
-from crosscheck.strategies.triples import Triples
+from crosscheck.strategies.triples import Triples, possible
 
 WHOLE = ("loss", "reduction", "dtype", "batch", "depth", "family", "order")
 SLOT = ("layer", "activation", "bias", "width", "sharing")
@@ -40,7 +40,10 @@ AT_FIRST = 40
 # How often a network is planned around a triple before the next one has its turn, round by round; and so many in a row
 # that hold nothing new end it: of some operations there are triples that cannot be had for no reason that is known.
 ATTEMPTS, FRUITLESS = (4, 12, 24, 48, 400), 2000
-# How often every edge comes again behind the triples: what saturates before an edge lets nothing of it be seen.
+# Losses whose value is the same whatever a single class, or a single coordinate, is given.
+OF_CLASSES = ("softmax_cross_entropy", "nll", "kl_div", "cosine_similarity")
+# How often every edge comes again behind the triples, and then every triple: of one network alone nothing may be seen,
+# where it saturates.
 EDGES_AGAIN = 2
 
 
@@ -57,7 +60,7 @@ class Array:
         self._open = self._possible()
         self._names = list(self._ids)
         self._possible_pairs = self._open.copy()
-        self._possible_triples = Triples.of(self.grid, self._ids, self._possible_pairs).open
+        self._possible_triples = possible(self.grid, self._ids, self._possible_pairs)
         self._random = np.random.default_rng(0)
         self._made: list[Choices] = []
         self._source = self._networks()
@@ -108,10 +111,12 @@ class Array:
         yield from self._on_shoulders()
         yield from covering
         yield from self._left_over()
+        triples = Triples(self._possible_triples)
         yield from self._chains()
-        yield from self._around_triples()
+        yield from self._around_triples(triples, 1)
         for _ in range(EDGES_AGAIN):
             yield from self._chains()
+        yield from self._around_triples(triples, 2)
 
     def _on_shoulders(self) -> Iterator[Choices]:
         for chosen in shoulders.networks(self.planner, np.random.default_rng(1)):
@@ -174,35 +179,41 @@ class Array:
     def _variant_of(self, op: str) -> int:
         return 0 if OPS[op].kind == "merge" else int(self._random.integers(len(self.menu.variants(op))))
 
-    def _around_triples(self) -> Iterator[Choices]:
-        """Networks around triples that no network so far has held, in an order of chance.
+    def _around_triples(self, triples: Triples, times: int) -> Iterator[Choices]:
+        """Networks around triples that fewer networks have held so far, in an order of chance.
 
         A network that was planned around a triple need not hold it: what does not fit gives way. It is planned anew
         a few times, and is drawn only if it holds the triple.
         """
-        triples = Triples(self._possible_triples.copy())
-        for chosen in self._made:
-            triples.hold(self._held_by(chosen))
+        for chosen in self._made[triples.networks :]:
+            triples.hold(self._shown_by(chosen))
         fruitless = 0
         for attempts in ATTEMPTS:
-            for ids in self._random.permutation(triples.left()):
-                if not triples.open_at(ids):
+            for ids in self._random.permutation(triples.left(times)):
+                if triples.often(ids) >= times:
                     continue  # a network planned around another one holds it
+                if fruitless >= FRUITLESS:
+                    return
                 planned = self._holding(ids, attempts)
                 fruitless = fruitless + attempts if planned is None else 0
                 if planned is not None:
-                    triples.hold(self._held_by(planned))
+                    triples.hold(self._shown_by(planned))
                     yield planned
-                if fruitless >= FRUITLESS:
-                    return
 
     def _holding(self, ids: NDArray[np.int_], attempts: int) -> Choices | None:
         wanted = dict(self._names[i] for i in ids)
         for _ in range(attempts):
             chosen = self._filled(*self._around(wanted))
-            if any(set(ids.tolist()) <= set(row) for row in self._held_by(chosen)):
+            if any(set(ids.tolist()) <= set(row) for row in self._shown_by(chosen)):
                 return chosen
         return None
+
+    def _shown_by(self, chosen: Choices) -> list[list[int]]:
+        """What it holds, if anything can be seen of it: of one class alone every gradient is 0."""
+        architecture = self.planner.architecture(chosen)
+        last = architecture.shape_of(architecture.loss.inputs[0])[-1:]
+        alone = architecture.loss.op in OF_CLASSES and last in ((), (1,))
+        return [] if alone else self._held_by(chosen)
 
     def _held_by(self, chosen: Choices) -> list[list[int]]:
         rows = self.planner.rows(chosen)

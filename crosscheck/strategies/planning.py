@@ -44,8 +44,15 @@ class Planner:
 
     def __init__(self, menu: Menu, dtypes: Sequence[str], families: Sequence[str], points: int) -> None:
         self.menu, self.dtypes, self.families, self.points = menu, tuple(dtypes), tuple(families), points
+        # The last network is asked about several times in a row while it is planned.
+        self._last: tuple[Choices, Architecture] | None = None
 
     def architecture(self, chosen: Choices) -> Architecture:
+        if self._last is None or self._last[0] != chosen:
+            self._last = chosen, self._built(chosen)
+        return self._last[1]
+
+    def _built(self, chosen: Choices) -> Architecture:
         menu = self.menu
         plans = [
             menu.plan(menu.ops[op], number, menu.activations[activation], menu.joints[joint])

@@ -76,10 +76,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="")
-    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--every", type=int, default=1, help="every so many-th bug alone")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
     asked = parser.parse_args()
     # What remembers has no smallest network: it is the calls before that matter.
-    names = [m.name for m in mutants.mutants() if asked.only in m.name and m.symptom.name != "STATE"][:: asked.every]
+    names = [m.name for m in mutants.mutants() if asked.only in m.name and m.symptom.name != "STATE"]
+    names = names[asked.first :: asked.every]
     start, done = time.monotonic(), []
     with ProcessPoolExecutor(asked.workers, mp_context=get_context("spawn")) as executor:
         for future in as_completed(executor.submit(minima, name, asked.seeds) for name in names):

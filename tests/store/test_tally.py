@@ -113,7 +113,7 @@ def pair(
 ) -> PairTally:
     tally = PairTally()
     kept = np.array([True] * len(errors) if informative is None else informative)
-    tally.add(np.array(errors), np.array(bounds), np.array(values), kept, 2.0**-52)
+    tally.add(np.array(errors), np.array(bounds), np.array(values), kept)
     return tally
 
 
@@ -130,7 +130,7 @@ def test_what_was_not_asked_or_not_informative_is_no_comparison() -> None:
 
 def test_the_worst_is_kept_over_all_that_is_added() -> None:
     tally = pair([3e-16], [1e-16], [1.0])
-    tally.add(np.array([1e-16]), np.array([1e-16]), np.array([1.0]), np.array([True]), 2.0**-52)
+    tally.add(np.array([1e-16]), np.array([1e-16]), np.array([1.0]), np.array([True]))
     assert tally.worst_bounds == pytest.approx(3.0)
     assert tally.worst_ulps == pytest.approx(3e-16 / 2.0**-52)
     assert (tally.comparisons, tally.disagreements) == (2, 1)
@@ -139,6 +139,14 @@ def test_the_worst_is_kept_over_all_that_is_added() -> None:
 def test_an_exact_zero_bound_is_held() -> None:
     assert pair([0.0], [0.0], [1.0]).worst_bounds == 0.0
     assert pair([1e-300], [0.0], [1.0]).worst_bounds == math.inf
+
+
+@pytest.mark.parametrize(("dtype", "least"), [("float64", 2.0**-1074), ("float32", 2.0**-149)])
+def test_an_ulp_is_no_less_than_the_smallest_number(dtype: str, least: float) -> None:
+    """A tensor of subnormal numbers that is one step off is one ulp off."""
+    tally = PairTally()
+    tally.add(np.array([least]), np.array([2 * least]), np.array([5 * least]), np.array([True]), dtype)
+    assert tally.worst_ulps == 1.0
 
 
 def test_an_entry_that_is_lost_in_its_bound_has_no_ulps() -> None:
