@@ -22,16 +22,14 @@ from numpy.typing import NDArray
 
 from crosscheck.spec.case import Case
 from crosscheck.spec.factors import FACTORS, Grid
-from crosscheck.spec.impossible import ENTANGLED, impossible
+from crosscheck.spec.impossible import ENTANGLED
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies import edges, shoulders
-from crosscheck.strategies.planning import Choices, Places, Planner
+from crosscheck.strategies.planning import POSITIONS, Choices, Places, Planner, may_stand, place_of, stands_somewhere
 from crosscheck.strategies.triples import Triples, possible
 
 WHOLE = ("loss", "reduction", "dtype", "batch", "depth", "family", "order")
 SLOT = ("layer", "activation", "bias", "width", "sharing")
-# Which layers a network of this depth has.
-POSITIONS = {"1": ("only",), "2": ("first", "last"), "more": ("first", "middle", "middle", "middle", "last")}
 # How many ops and activations are compared for a layer, and how many networks in vain are tried for what is left.
 TOP = 5
 PATIENCE = 300
@@ -127,9 +125,7 @@ class Array:
     def _covering(self) -> Iterator[Choices]:
         """Those of the covering array's rows that hold a pair which none did before."""
         factors = [factor for factor in WHOLE if factor != "depth"]
-        rows = AllPairs(
-            [list(self.grid.values[factor]) for factor in factors], filter_func=partial(_may_stand, factors)
-        )
+        rows = AllPairs([list(self.grid.values[factor]) for factor in factors], filter_func=partial(may_stand, factors))
         for number, values in enumerate(rows):
             before = self.open
             # A deep network holds most; of the others there are enough for every operation to stand alone.
@@ -228,7 +224,7 @@ class Array:
         layer = {factor: value for factor, value in wanted.items() if factor not in WHOLE}
         whole = {factor: value for factor, value in wanted.items() if factor in WHOLE}
         for factor in self._random.permutation(WHOLE).tolist():
-            values = [value for value in self.grid.values[factor] if _stands_somewhere(whole | layer | {factor: value})]
+            values = [value for value in self.grid.values[factor] if stands_somewhere(whole | layer | {factor: value})]
             if factor not in whole:
                 values = values or list(self.grid.values[factor])
                 whole[factor] = values[int(self._random.integers(len(values)))]
@@ -241,7 +237,7 @@ class Array:
         """
         before, layers = self._open.copy(), []
         positions = POSITIONS[whole["depth"]]
-        place = _place_of(asked, whole, positions)
+        place = place_of(asked, whole, positions)
         # Beside what was asked for stands what fits everything, every other time.
         fillers = [op for op in ("dense", "reshape") if op in self.menu.ops]
         plain = fillers[int(self._random.integers(len(fillers)))] if asked and fillers else None
@@ -299,31 +295,3 @@ class Array:
 
     def _hold(self, row: Sequence[int]) -> None:
         self._open[np.ix_(row, row)] = False
-
-
-def _place_of(asked: Mapping[str, str], whole: Mapping[str, str], positions: Sequence[str]) -> int:
-    """The last place that may hold what was asked for; where it is shared, another layer follows."""
-    places = range(len(positions))[: -1 if asked.get("sharing") == "yes" and len(positions) > 1 else None]
-    wanted = [place for place in places if positions[place] == asked.get("position", positions[place])]
-    known = {**whole, **asked}
-    return next(
-        (place for place in reversed(wanted) if _possible(known | {"position": positions[place]})),
-        (wanted or places)[-1],
-    )
-
-
-def _stands_somewhere(known: Mapping[str, str]) -> bool:
-    """Whether the values go together, at some position of a network of their depth."""
-    positions = POSITIONS.get(known.get("depth", ""), ())
-    if "position" in known or not positions:
-        return _possible(known)
-    return any(_possible({**known, "position": place}) for place in positions)
-
-
-def _possible(known: Mapping[str, str]) -> bool:
-    return impossible(tuple(known.items())) is None
-
-
-def _may_stand(factors: Sequence[str], values: Sequence[str]) -> bool:
-    """Whether the factors of a whole network, as far as they are chosen, go together."""
-    return impossible(tuple(zip(factors, values, strict=False))) is None

@@ -14,12 +14,14 @@ import numpy as np
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import ORDERS, Case
 from crosscheck.spec.factors import Row, how_many, rows
-from crosscheck.spec.impossible import NONE
+from crosscheck.spec.impossible import NONE, impossible
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.architectures import FURTHER_SIZES, Menu, assembled
 from crosscheck.strategies.values import make_case
 
+# Which layers a network of this depth has.
+POSITIONS = {"1": ("only",), "2": ("first", "last"), "more": ("first", "middle", "middle", "middle", "last")}
 # (op, variant, activation, joint)
 Layer = tuple[int, int, int, int]
 
@@ -171,3 +173,31 @@ class Places:
 
 def _one_of(places: Sequence[int], random: np.random.Generator) -> int:
     return places[int(random.integers(len(places)))]
+
+
+def place_of(asked: Mapping[str, str], whole: Mapping[str, str], positions: Sequence[str]) -> int:
+    """The last place that may hold what was asked for; where it is shared, another layer follows."""
+    places = range(len(positions))[: -1 if asked.get("sharing") == "yes" and len(positions) > 1 else None]
+    wanted = [place for place in places if positions[place] == asked.get("position", positions[place])]
+    known = {**whole, **asked}
+    return next(
+        (place for place in reversed(wanted) if _possible(known | {"position": positions[place]})),
+        (wanted or places)[-1],
+    )
+
+
+def stands_somewhere(known: Mapping[str, str]) -> bool:
+    """Whether the values go together, at some position of a network of their depth."""
+    positions = POSITIONS.get(known.get("depth", ""), ())
+    if "position" in known or not positions:
+        return _possible(known)
+    return any(_possible({**known, "position": place}) for place in positions)
+
+
+def _possible(known: Mapping[str, str]) -> bool:
+    return impossible(tuple(known.items())) is None
+
+
+def may_stand(factors: Sequence[str], values: Sequence[str]) -> bool:
+    """Whether the factors of a whole network, as far as they are chosen, go together."""
+    return impossible(tuple(zip(factors, values, strict=False))) is None
