@@ -10,7 +10,7 @@ was there, networks around triples that none has held, the chains twice more, an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice, product
@@ -30,9 +30,11 @@ from crosscheck.strategies.triples import Triples, possible
 
 WHOLE = ("loss", "reduction", "dtype", "batch", "depth", "family", "order")
 SLOT = ("layer", "activation", "bias", "width", "sharing")
-# How many ops and activations are compared for a layer, and how many networks in vain are tried for what is left.
+# How many ops and activations are compared for a layer, and how many networks in vain are tried for what is left, and
+# around one pair.
 TOP = 5
 PATIENCE = 300
+PAIR_ATTEMPTS = 30
 # So many networks come before those on the shoulders of activations: they show most bugs, and the simplest.
 AT_FIRST = 40
 # How often a network is planned around a triple before the next one has its turn, round by round; and so many in a row
@@ -59,6 +61,7 @@ class Array:
         self._names = list(self._ids)
         self._possible_pairs = self._open.copy()
         self._possible_triples = possible(self.grid, self._ids, self._possible_pairs)
+        self._around_few = False
         self._random = np.random.default_rng(0)
         self._made: list[Choices] = []
         self._source = self._networks()
@@ -109,6 +112,8 @@ class Array:
         yield from self._on_shoulders()
         yield from covering
         yield from self._left_over()
+        self._around_few = True
+        yield from self._shown_pairs()
         triples = Triples(self._possible_triples)
         yield from self._chains()
         yield from self._around_triples(triples, 1)
@@ -118,8 +123,7 @@ class Array:
 
     def _on_shoulders(self) -> Iterator[Choices]:
         for chosen in shoulders.networks(self.planner, np.random.default_rng(1)):
-            for row in self._held_by(chosen):
-                self._hold(row)
+            self._hold(self._held_by(chosen))
             yield chosen
 
     def _covering(self) -> Iterator[Choices]:
@@ -142,6 +146,24 @@ class Array:
             fruitless = 0 if self.open < before else fruitless + 1
             if self.open < before:
                 yield made
+
+    def _shown_pairs(self) -> Iterator[Choices]:
+        """Networks around pairs that were only in networks of which nothing can be seen."""
+        held, unseen = self._open, self._possible_pairs.copy()
+        for chosen in self._made:
+            _clear(unseen, self._shown_by(chosen))
+        for pair in self._random.permutation(np.argwhere(np.triu(unseen))):
+            for attempt in range(PAIR_ATTEMPTS if unseen[tuple(pair)] else 0):
+                self._open = unseen.copy()  # so that it is filled with what else was not seen
+                # Of several numbers side by side more is seen than of one.
+                wanted = ({"width": "more"} if attempt % 2 == 0 else {}) | dict(self._names[i] for i in pair)
+                planned = self._filled(*self._around(wanted))
+                shown = self._shown_by(planned)
+                if any(set(pair.tolist()) <= set(row) for row in shown):
+                    _clear(unseen, shown)
+                    yield planned
+                    break
+        self._open = held
 
     def _chains(self) -> Iterator[Choices]:
         """Networks of one op behind the other, until every legal edge was there or no way to one is found."""
@@ -248,20 +270,19 @@ class Array:
             known = whole | {"position": position}
             wanted = self._best(known, mine)
             layers += self._places.layers(wanted, self._random)
-            self._hold(self._row(known | wanted))  # so that the next layer is another
+            self._hold([self._row(known | wanted)])  # so that the next layer is another
             if len(layers) >= len(positions) > 1:
                 break
         chosen = self._places.choices(whole, tuple(layers[: self.menu.space.most_layers]), self._random)
         self._open = before
-        for row in self._held_by(chosen):
-            self._hold(row)
+        self._hold(self._held_by(chosen))
         return chosen
 
-    def _best(self, known: dict[str, str], asked: Mapping[str, str]) -> dict[str, str]:
+    def _best(self, known: dict[str, str], asked: dict[str, str]) -> dict[str, str]:
         """The values of a layer, those asked for among them, that cover most open pairs beside those known."""
         given = [self._ids[item] for item in known.items()]
         weight = self._open[:, given].sum(axis=1) + self._random.random(len(self._ids))
-        tops = {f: [asked[f]] if f in asked else self._top(f, weight) for f in ("layer", "activation")}
+        tops = {f: [asked[f]] if f in asked else self._top(f, weight, known | asked) for f in ("layer", "activation")}
         others = ([asked[f]] if f in asked else self.grid.values[f] for f in ("bias", "width", "sharing"))
         candidates = [dict(zip(SLOT, values, strict=True)) for values in product(*tops.values(), *others)]
         table = np.array([self._row(known | candidate) for candidate in candidates])
@@ -282,9 +303,14 @@ class Array:
                 can_be &= self._possible_triples[tuple(table[:, column] for column in sorted(columns))]
         return np.asarray(can_be)
 
-    def _top(self, factor: str, weight: NDArray[np.float64]) -> list[str]:
-        """The few values of a factor with the most open pairs; each also by what it misses within the layer."""
-        values = self.grid.values[factor]
+    def _top(self, factor: str, weight: NDArray[np.float64], known: Mapping[str, str]) -> list[str]:
+        """The few values of a factor with the most open pairs; each also by what it misses within the layer.
+
+        Around a pair or triple, where few are open, of those that go with what is known.
+        """
+        values: Sequence[str] = self.grid.values[factor]
+        if self._around_few:
+            values = [value for value in values if stands_somewhere({**known, factor: value})] or values
         other = "activation" if factor == "layer" else "layer"
         partners = [self._ids[other, value] for value in self.grid.values[other]]
         score = [weight[self._ids[factor, v]] + 0.1 * self._open[self._ids[factor, v], partners].sum() for v in values]
@@ -293,5 +319,10 @@ class Array:
     def _row(self, values: Mapping[str, str]) -> list[int]:
         return [self._ids[factor, values[factor]] for factor in FACTORS if factor in values]
 
-    def _hold(self, row: Sequence[int]) -> None:
-        self._open[np.ix_(row, row)] = False
+    def _hold(self, rows: Iterable[Sequence[int]]) -> None:
+        _clear(self._open, rows)
+
+
+def _clear(pairs: NDArray[np.bool_], rows: Iterable[Sequence[int]]) -> None:
+    for row in rows:
+        pairs[np.ix_(row, row)] = False
