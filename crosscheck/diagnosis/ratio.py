@@ -12,6 +12,7 @@ from crosscheck.judge.compare import Status
 from crosscheck.judge.forward import LARGEST_DENOMINATOR, in_words
 from crosscheck.judge.verdict import Judgement
 from crosscheck.spec.architecture import Architecture
+from crosscheck.spec.digits import apart
 from crosscheck.spec.result import Floats
 
 # What people multiply by has few digits, fewest first: 0.01, 0.9, 1e-3; 1.000001 is seven.
@@ -71,7 +72,9 @@ def common(compared: Sequence[tuple[Floats, Floats, Floats]]) -> float | None:
 
 
 def named(ratio: float, architecture: Architecture) -> frozenset[str]:
-    """The quantities of this network that equal the ratio, to the last few digits."""
+    """The quantities of this network that equal the ratio, to the last few digits; none where it is all but 1."""
+    if abs(ratio - 1.0) <= SAME:
+        return frozenset()
     found = quantities(architecture)
     return frozenset(name for name, value in found.items() if abs(value - ratio) <= SAME * abs(ratio))
 
@@ -102,9 +105,9 @@ def sentence(ratio: float | None, shared: Iterable[str], cases: int, ratios_diff
 
 
 def said(ratio: float) -> str:
-    """A factor that was measured, with no more digits than it is known to."""
+    """A factor that was measured, with no more digits than it is known to, and enough to be told from 1."""
     words = in_words(ratio)
-    return words if len(words) <= MOST_LETTERS else f"{ratio:.{DIGITS[-1]}g}"
+    return words if len(words) <= MOST_LETTERS else f"{ratio:.{max(DIGITS[-1], apart((ratio, 1.0)))}g}"
 
 
 # What a loss that is divided by one of these is called in the text notation.

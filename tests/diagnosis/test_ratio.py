@@ -139,3 +139,22 @@ SENTENCES = [  # ratio in the smallest, quantities in all cases, cases, whether 
 def test_the_sentence(found: float | None, shared: list[str], cases: int, differ: bool, sentence: str | None) -> None:
     assert ratio.sentence(found, shared, cases, differ) == sentence
     assert ratio.sentence(found, reversed(shared), cases, differ) == sentence, "whatever the order of the names"
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (2.0, "2"),
+        (1 / 3, "1/3"),
+        (1.000001, "1.000001"),
+        (0.13197734165637792, "0.1319773417"),
+        (1.00000000001, "1.00000000001"),
+    ],
+)
+def test_a_measured_factor_has_the_digits_that_it_is_known_to(measured: float, said: str) -> None:
+    assert ratio.said(measured) == said
+
+
+def test_what_is_all_but_one_is_no_quantity() -> None:
+    assert ratio.named(1.0 + 1e-11, parse("x[1,1] -> sse")) == frozenset()
+    assert "the loss's scale" in ratio.named(2.0, parse("x[1,1] -> sse(scale=2)"))
