@@ -105,6 +105,6 @@ def averaged_over_all(op: str) -> Walk:
     def coefficients(architecture: Architecture, counts: Array | None, weights: Array | None, dtype: Any) -> Any:
         if architecture.loss.op != op or counts is None:
             return reduction.coefficients(architecture, counts, weights, dtype)
-        return counts.astype(dtype) * dtype.type(1.0) * reduction.coefficients(architecture, None, weights, dtype)
+        return counts.astype(dtype) * reduction.coefficients(architecture, None, weights, dtype)
 
     return Walk(coefficients=coefficients)

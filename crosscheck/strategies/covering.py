@@ -158,12 +158,11 @@ class Array:
                 # Of several numbers side by side more is seen than of one.
                 wanted = ({"width": "more"} if attempt % 2 == 0 else {}) | dict(self._names[i] for i in pair)
                 planned = self._filled(*self._around(wanted))
-                shown = self._shown_by(planned)
+                self._open, shown = held, self._shown_by(planned)
                 if any(set(pair.tolist()) <= set(row) for row in shown):
                     _clear(unseen, shown)
                     yield planned
                     break
-        self._open = held
 
     def _chains(self) -> Iterator[Choices]:
         """Networks of one op behind the other, until every legal edge was there or no way to one is found."""
