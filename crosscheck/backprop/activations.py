@@ -104,20 +104,20 @@ def log_softmax(z: Array, axis: int) -> Array:
     return 2.0 * half - np.log1p(besides_the_top(e, not_the_top(half), axis))
 
 
-def half_log_softmax(z: Array, axis: int) -> Array:
-    """Half of it, which is a number even where two z are further apart than the largest number."""
-    half, e = below_the_top(z, axis)
+def half_log_softmax(below: tuple[Array, Array], axis: int) -> Array:
+    """Half of it, which is a number even where two z are further apart than the largest number; of `below_the_top`."""
+    half, e = below
     return half - 0.5 * np.log1p(besides_the_top(e, not_the_top(half), axis))
 
 
-def log_softmax_pulled_back(z: Array, da: Array, axis: int) -> Array:
-    """da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j.
+def log_softmax_pulled_back(below: tuple[Array, Array], da: Array, axis: int) -> Array:
+    """Of `below_the_top`: da_k - p_k Σ_j da_j = da_k Σ_{j≠k} p_j - p_k Σ_{j≠k} da_j.
 
     The sum of the other p is that of the other e over that of all: what both sums have lost cancels.
     """
     sizes = 0.5 * abs(da)
     rest = others(da, not_the_top(sizes - sizes.max(axis=axis, keepdims=True)), axis)
-    half, e = below_the_top(z, axis)
+    half, e = below
     total = e.sum(axis=axis, keepdims=True)
     return da * (others(e, not_the_top(half), axis) / total) - e / total * rest
 
@@ -156,6 +156,10 @@ def _inside(z: Array, least: float, most: float, da: Array) -> Array:
     return np.where(z > least, np.where(z < most, da, 0.0), 0.0)
 
 
+def _log_softmax_slope(z: Array, _a: Array, da: Array, axis: int) -> Array:
+    return log_softmax_pulled_back(below_the_top(z, axis), da, axis)
+
+
 # fmt: off
 ROWS: dict[str, Activation] = {
     "identity":    Activation(lambda z: z,            lambda z, a, da: da),
@@ -179,6 +183,6 @@ ROWS: dict[str, Activation] = {
     "log_sigmoid": Activation(lambda z: -softplus(-z), lambda z, a, da: da * sigmoid(-z)),
     "sin":         Activation(np.sin,                 lambda z, a, da: da * np.cos(z)),
     "softmax":     Activation(softmax,                lambda z, a, da, axis: softmax_pulled_back(z, a, da, axis)),
-    "log_softmax": Activation(log_softmax,            lambda z, a, da, axis: log_softmax_pulled_back(z, da, axis)),
+    "log_softmax": Activation(log_softmax,            _log_softmax_slope),
 }
 # fmt: on

@@ -18,7 +18,7 @@ import numpy as np
 from crosscheck.backprop import likelihoods, margins
 from crosscheck.backprop.activations import below_the_top, half_log_softmax, log_softmax_pulled_back, sigmoid
 from crosscheck.backprop.likelihoods import counted, one_hot
-from crosscheck.backprop.rows import Array, Loss
+from crosscheck.backprop.rows import Array, Loss, in_two_steps
 
 
 def square_times(a: Array, y: Array, c: Array) -> Array:
@@ -60,23 +60,32 @@ def distribution(z: Array, y: Array, targets: str, label_smoothing: float) -> Ar
     return (1.0 - label_smoothing) * probabilities + label_smoothing / z.shape[-1]
 
 
-def softmax_cross_entropy(z: Array, y: Array, targets: str, label_smoothing: float, **_others: object) -> Array:
-    return (-2.0 * distribution(z, y, targets, label_smoothing) * half_log_softmax(z, -1)).sum(axis=-1)
+Beginning = tuple[Array, tuple[Array, Array]]  # the targets as probabilities, and z below its top
 
 
-def softmax_cross_entropy_slope(z: Array, y: Array, targets: str, label_smoothing: float, **_others: object) -> Array:
-    probabilities = distribution(z, y, targets, label_smoothing)
+def distributions(z: Array, y: Array, targets: str, label_smoothing: float, **_others: object) -> Beginning:
+    return distribution(z, y, targets, label_smoothing), below_the_top(z, -1)
+
+
+def softmax_cross_entropy(start: Beginning, *_given: Array, **_own: object) -> Array:
+    probabilities, below = start
+    return (-2.0 * probabilities * half_log_softmax(below, -1)).sum(axis=-1)
+
+
+def softmax_cross_entropy_slope(
+    start: Beginning, *_given: Array, targets: str, label_smoothing: float, **_others: object
+) -> Array:
+    probabilities, below = start
     if targets == "probabilities" or label_smoothing:
-        return -log_softmax_pulled_back(z, probabilities, -1)
-    return slope_of_classes(z, probabilities)
+        return -log_softmax_pulled_back(below, probabilities, -1)
+    return slope_of_classes(below[1], probabilities)
 
 
-def slope_of_classes(z: Array, y: Array) -> Array:
+def slope_of_classes(e: Array, y: Array) -> Array:
     """The slope where y_c is 1 at one class, or at none, and 0 elsewhere: p_k at k ≠ c, and -Σ_{k≠c} p_k at c.
 
     Of zeros and a one every sum is exact, and the factor Σ_{c≠k} y_c leaves out of the sum of p what is to be left out.
     """
-    _, e = below_the_top(z, -1)
     other = e * (y.sum(axis=-1, keepdims=True) - y)
     return (other - y * other.sum(axis=-1, keepdims=True)) / e.sum(axis=-1, keepdims=True)
 
@@ -88,7 +97,8 @@ ROWS: dict[str, Loss] = {
     "mae":       Loss(lambda a, y: abs(a - y),        sign_of_difference),
     "huber":     Loss(huber,                          huber_slope),
     "bce_with_logits": Loss(bce_with_logits,          bce_with_logits_slope),
-    "softmax_cross_entropy": Loss(softmax_cross_entropy, softmax_cross_entropy_slope, per_sample=True, counts=counted),
+    "softmax_cross_entropy": in_two_steps(distributions, softmax_cross_entropy, softmax_cross_entropy_slope,
+                                          per_sample=True, counts=counted),
     "cotangent": Loss(lambda a, c: c * a,             lambda a, c: c),
     **likelihoods.ROWS,
     **margins.ROWS,

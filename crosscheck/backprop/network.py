@@ -81,11 +81,24 @@ WALK = Walk()
 
 
 @dataclass(frozen=True)
+class Started:
+    """What a loss in two steps began with, and of what: its rule, inputs with targets, and attributes."""
+
+    row: Loss
+    given: tuple[Array, ...]
+    own: Mapping[str, Value]
+    start: Any
+
+    def of(self, row: Loss, given: tuple[Array, ...], own: Mapping[str, Value]) -> bool:
+        return row is self.row and own == self.own and all(a is b for a, b in zip(given, self.given, strict=True))
+
+
+@dataclass(frozen=True)
 class Tape:
     """What the forward pass leaves for the backward pass.
 
     `inputs` are numbers, whatever their dtype; `indices` those of whole numbers and masks, as they were given. `kept`
-    is, by node, what the layer wants back.
+    is, by node, what the layer wants back, `begun` what the loss does.
     """
 
     architecture: Architecture
@@ -97,6 +110,7 @@ class Tape:
     outputs: Sequence[Array]
     loss: Array
     kept: Mapping[int, Kept] = field(default_factory=dict)
+    begun: Started | None = None
 
     def value(self, link: int) -> Array:
         """Output of node `link`, or input -link - 1, as numbers."""
@@ -143,7 +157,8 @@ def forward(
         outputs.append(output)
         if left is not None:
             kept[i] = left
-    return replace(tape, outputs=tuple(outputs), loss=loss(tape, rows))
+    tape = replace(tape, outputs=tuple(outputs), begun=_begun(tape, rows))
+    return replace(tape, loss=loss(tape, rows))
 
 
 def backward(tape: Tape, rows: Rows = ROWS, walk: Walk = WALK) -> tuple[dict[str, Array], dict[int, Array]]:
@@ -215,7 +230,7 @@ def _pull_back(rows: Rows, index: int, tape: Tape, d_out: Array) -> tuple[tuple[
 def loss(tape: Tape, rows: Rows) -> Array:
     """The loss of a forward pass by these rows, leading axes alone."""
     row, given, own, c = _loss_parts(tape, rows)
-    value = reduction.total(row, given, own, c, len(tape.architecture.terms_shape))
+    value = reduction.total(row, given, own, c, len(tape.architecture.terms_shape), _start(tape, row, given, own))
     for part in reduction.penalties(tape.architecture, tape.params):
         value = value + part
     return value
@@ -234,17 +249,31 @@ def loss_vectors(tape: Tape, rows: Rows) -> tuple[Array, ...]:
 
 
 def _loss_slopes(tape: Tape, rows: Rows, walk: Walk = WALK) -> tuple[Array, ...]:
-    return reduction.slopes(*_loss_parts(tape, rows, walk))
+    row, given, own, c = _loss_parts(tape, rows, walk)
+    return reduction.slopes(row, given, own, c, _start(tape, row, given, own))
+
+
+def _begun(tape: Tape, rows: Rows) -> Started | None:
+    row, given, own = _loss_of(tape, rows)
+    return Started(row, given, own, row.in_steps.begin(*given, **own)) if row.in_steps else None
+
+
+def _start(tape: Tape, row: Loss, given: tuple[Array, ...], own: Mapping[str, Value]) -> Any:
+    """What the loss began with on this tape, if it was this one: a tape may be read again by other rules."""
+    return tape.begun.start if tape.begun is not None and tape.begun.of(row, given, own) else None
 
 
 def _loss_parts(tape: Tape, rows: Rows, walk: Walk = WALK) -> tuple[Loss, tuple[Array, ...], dict[str, Value], Any]:
     """The rule, what it is given (outputs, then targets), its own attributes, and by what its terms are multiplied."""
-    architecture = tape.architecture
-    row = cast("Loss", rows[architecture.loss.op])
-    own = {k: v for k, v in architecture.loss.attributes.items() if k not in COMMON}
-    given = (*(tape.value(k) for k in architecture.loss.inputs), tape.targets)
+    row, given, own = _loss_of(tape, rows)
     counts = row.counts(tape.targets, **own) if row.counts else None
-    return row, given, own, walk.coefficients(architecture, counts, tape.weights, given[0].dtype)
+    return row, given, own, walk.coefficients(tape.architecture, counts, tape.weights, given[0].dtype)
+
+
+def _loss_of(tape: Tape, rows: Rows) -> tuple[Loss, tuple[Array, ...], dict[str, Value]]:
+    loss = tape.architecture.loss
+    own = {k: v for k, v in loss.attributes.items() if k not in COMMON}
+    return cast("Loss", rows[loss.op]), (*(tape.value(k) for k in loss.inputs), tape.targets), own
 
 
 def gradients(

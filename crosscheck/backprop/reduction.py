@@ -66,18 +66,23 @@ def scaled(values: Array, c: Any) -> Array:
     return values.dtype.type(c) * values if isinstance(c, float) else c * values
 
 
-def total(row: Loss, given: tuple[Array, ...], own: Mapping[str, Value], c: Any, rank: int) -> Array:
-    """Σ c ∘ terms, leading axes alone; the terms have `rank` axes."""
+def total(row: Loss, given: tuple[Array, ...], own: Mapping[str, Value], c: Any, rank: int, start: Any = None) -> Array:
+    """Σ c ∘ terms, leading axes alone; the terms have `rank` axes. `start` is what a loss in two steps begins with."""
     if row.times:
         terms = row.times(*given, given[0].dtype.type(c) if isinstance(c, float) else c, **own)
+    elif row.in_steps and start is not None:
+        terms = scaled(row.in_steps.value(start, *given, **own), c)
     else:
         terms = scaled(row.value(*given, **own), c)
     return terms.reshape((*terms.shape[: terms.ndim - rank], -1)).sum(axis=-1)
 
 
-def slopes(row: Loss, given: tuple[Array, ...], own: Mapping[str, Value], c: Any) -> tuple[Array, ...]:
-    """∂C/∂ each input of the loss."""
-    found = row.da(*given, **own)
+def slopes(
+    row: Loss, given: tuple[Array, ...], own: Mapping[str, Value], c: Any, start: Any = None
+) -> tuple[Array, ...]:
+    """∂C/∂ each input of the loss; `start` as in `total`."""
+    steps = row.in_steps if start is not None else None
+    found = steps.da(start, *given, **own) if steps else row.da(*given, **own)
     if row.per_sample and not isinstance(c, float):
         c = c[..., np.newaxis]
     return tuple(scaled(slope, c) for slope in (found if isinstance(found, tuple) else (found,)))

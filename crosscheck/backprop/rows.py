@@ -76,13 +76,27 @@ class Keeping:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """A loss in two steps: what its value and its derivative both begin with, and each of the two from that.
+
+    begin(*given, **attributes) → start; value(start, *given, **attributes); da(start, *given, **attributes). `whole`
+    are the two that each begin anew, as which they stand in the row.
+    """
+
+    begin: Callable[..., Any]
+    value: Callable[..., Array]
+    da: Callable[..., Any]
+    whole: tuple[Callable[..., Array], Callable[..., Any]]
+
+
+@dataclass(frozen=True)
 class Loss:
     """value(a, y) for each element or sample; da(a, y) = its derivative. `per_sample`: the last axis is consumed.
 
     Of several inputs, value(a, b, y) and da(a, b, y) = (∂/∂a, ∂/∂b). `times`(a, y, c) is c · value, where the value
     alone would overflow; `counts`(y) is false for each term that is left out and true for the others, or None.
     `kinked` gives the numbers whose kinks and knots the spec names, where they are not those of a - y; `vectors` those
-    whose norms it takes, on the last axis.
+    whose norms it takes, on the last axis. `begun` spares a walk that asks for both what they do alike.
     """
 
     value: Callable[..., Array]
@@ -92,6 +106,24 @@ class Loss:
     counts: Callable[..., Array | None] | None = None
     kinked: Callable[..., Array] | None = None
     vectors: Callable[..., tuple[Array, ...]] | None = None
+    begun: Begun | None = None
+
+    @property
+    def in_steps(self) -> Begun | None:
+        """`begun`, unless one of the two was replaced since: then it says nothing of this row."""
+        return self.begun if self.begun is not None and self.begun.whole == (self.value, self.da) else None
+
+
+def in_two_steps(begin: Callable[..., Any], value: Callable[..., Array], da: Callable[..., Any], **others: Any) -> Loss:
+    """The row of a loss in two steps; `others` are its further fields."""
+
+    def whole_value(*given: Array, **own: Any) -> Array:
+        return value(begin(*given, **own), *given, **own)
+
+    def whole_da(*given: Array, **own: Any) -> Any:
+        return da(begin(*given, **own), *given, **own)
+
+    return Loss(whole_value, whole_da, begun=Begun(begin, value, da, (whole_value, whole_da)), **others)
 
 
 def cut(a: Array, axis: int, start: int, stop: int) -> Array:

@@ -1,6 +1,6 @@
 """The hand-written backprop beside PyTorch eager on networks of the sizes that people train.
 
-    python tests/benchmarks/layers_speed.py [--networks conv] [--rounds 40]
+    python tests/benchmarks/layers_speed.py [--networks conv] [--rounds 100]
 
 One thread each, in turns in one process, forward and backward with the gradient of every parameter and of the input.
 The processor's own time counts, and the best of all rounds: whatever else the machine does only adds to it. Beside it
@@ -175,7 +175,7 @@ def measured(name: str, dtype: str, rounds: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="*", choices=tuple(CONTESTS), default=tuple(CONTESTS))
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=100)
     options = parser.parse_args()
     torch.set_num_threads(1)
     runs = [(name, dtype) for name in options.networks for dtype in ("float32", "float64")]
