@@ -15,7 +15,7 @@ import numpy as np
 
 from crosscheck.checking import DIFFERENCES, Witnesses, check
 from crosscheck.diagnosis import describe, forward, local
-from crosscheck.diagnosis.locate import Located, locate
+from crosscheck.diagnosis.locate import Located, locate, without_penalty
 from crosscheck.diagnosis.simplify import simplified
 from crosscheck.judge.compare import Status
 from crosscheck.judge.verdict import Judgement
@@ -63,6 +63,7 @@ class _Asker:
     failure: Failure
     subject: Subject
     witnesses: Witnesses
+    multiple: bool
     least: float = 0.0
     asked: int = 0
 
@@ -74,7 +75,7 @@ class _Asker:
         self.asked += 1
         found = check(case, self.subject, needed(case, self.failure.kind, self.witnesses))
         multiple = found.forward is not None and found.forward.ratio is not None
-        alike = self.failure.kind in Kind.of(found) and (self.failure.forward is not None or not multiple)
+        alike = self.failure.kind in Kind.of(found) and (self.multiple or not multiple)
         return found if alike and not self._faint(found) else None
 
     def _faint(self, judgement: Judgement) -> bool:
@@ -86,28 +87,52 @@ def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnes
 
     Raises NotAgain where the case that was met does not fail when it is asked again.
     """
-    ask = _Asker(failure, subject, witnesses)
     first = drawn(source, failure.index)
+    ask = _Asker(failure, subject, witnesses, multiple=_is_multiple(failure, first, subject, witnesses))
     judgement = ask(first)
     if judgement is None:
         raise NotAgain(f"case {failure.index} does not fail when it is asked again")
     if describe.severity(judgement) >= CLEAR:
         ask.least = CLEAR
     most = memory.evaluations(first.architecture, first.n_points, EVALUATIONS)
-    case = _on_one_operation(source, first, judgement, ask, 2 * most // 3)
+    found = _suspected(source, first, judgement, ask)
+    case = _on_one_operation(source, first, judgement, found, ask, 2 * most // 3)
     if case is None:
         case = source.shrink(failure.index, lambda case: ask(case) is not None, most)
+        case = _suspected_anew(source, case, found, ask, most // 3)
     case = _one_point(case, ask)
     short = simplified(case, lambda case: ask(case) is not None) if source.ops is not None else case
     return Shrunk(short, ask.asked)
 
 
-def _on_one_operation(source: Source, first: Case, judgement: Judgement, ask: _Asker, most: int) -> Case | None:
-    """The first of the smallest networks of the suspected operation that fails alike.
+def _is_multiple(failure: Failure, case: Case, subject: Subject, witnesses: Witnesses) -> bool:
+    """Whether the loss that was met is a multiple of the right one, its penalties aside."""
+    alone = without_penalty(case)
+    if failure.forward is not None or failure.kind.verdict is not Verdict.FORWARD_DISAGREES or alone is None:
+        return failure.forward is not None
+    found = check(alone, subject, needed(alone, failure.kind, witnesses)).forward
+    return found is not None and found.ratio is not None
+
+
+def _suspected_anew(source: Source, case: Case, before: Located | None, ask: _Asker, most: int) -> Case:
+    """The case, cut down already, on the operation that it lets suspect, where the larger one let suspect another.
+
+    A deep network that overflows or dies out on the way shows that something is wrong, and not always what.
+    """
+    judgement = ask(case)
+    found = None if judgement is None else _suspected(source, case, judgement, ask)
+    if judgement is None or found is None or (before is not None and before.fault == found.fault):
+        return case
+    return _on_one_operation(source, case, judgement, found, ask, ask.asked + most) or case
+
+
+def _on_one_operation(
+    source: Source, first: Case, judgement: Judgement, found: Located | None, ask: _Asker, most: int
+) -> Case | None:
+    """The first of the smallest networks of the suspected operation that fails alike, before `most` were asked.
 
     First on numbers of every family; then on those at which the operation was wrong where it was met.
     """
-    found = _suspected(source, first, judgement, ask)
     if source.ops is None or found is None:
         return None
     for architecture in _networks(first.architecture, found):
@@ -117,20 +142,28 @@ def _on_one_operation(source: Source, first: Case, judgement: Judgement, ask: _A
             case = probes.of_all_families(architecture, first.dtype)
             if ask(case) is not None:
                 return _plainest(case, found.fault.op, source, ask)
-    return next((case for case in _with_its_numbers(first, judgement, found) if ask(case) is not None), None)
+    for case in _with_its_numbers(first, judgement, found):
+        if ask(case) is not None:
+            return _plainest(case, found.fault.op, source, ask)
+    return None
 
 
-def _plainest(case: Case, op: str | None, source: Source, ask: _Asker) -> Case:
+def _plainest(case: Case, op: str | None, source: Source, ask: _Asker, *, changed: bool = False) -> Case:
     """The case with every attribute of the operation at its simplest that need not be otherwise.
 
-    What takes two attributes is met in the networks that have all of those that it was met with.
+    What takes two attributes is met in the networks that have all of those that it was met with, and on the shapes on
+    which all of them can stand: when some are `changed`, smaller shapes are asked about again. Numbers of every family
+    are asked about, then those of the case.
     """
-    for architecture in list(probes.plainer(case.architecture, op)) if op is not None else ():
+    if op is None:
+        return case
+    own = case.architecture
+    for architecture in [*probes.plainer(own, op), *(probes.smaller(own, op) if changed else ())]:
         if source.ops is None or not source.ops.allows(architecture):
             continue
-        made = probes.of_all_families(architecture, case.dtype)
-        if ask(made) is not None:
-            return _plainest(made, op, source, ask)
+        for made in (probes.of_all_families(architecture, case.dtype), probes.with_numbers_of(case, architecture)):
+            if made is not None and ask(made) is not None:
+                return _plainest(made, op, source, ask, changed=True)
     return case
 
 

@@ -44,8 +44,8 @@ def selftest(
 ) -> None:
     """Plant every known bug in the built-in backprop: each must be caught, and no control accused.
 
-    quick asks whether a bug is caught, over at most 120 networks; ci also shrinks, locates and names it; nightly goes
-    on to 300. Needs python-flint. Writes selftest.json and selftest.html into --reports-dir.
+    quick asks whether a bug is caught, over at most 400 networks; ci also shrinks, locates and names it; nightly goes
+    on to 1,000. Needs python-flint. Writes selftest.json and selftest.html into --reports-dir.
     """
     wanted = _reports(reports)
     _check_writable(reports_dir)

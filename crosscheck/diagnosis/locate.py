@@ -80,7 +80,7 @@ def locate(
         return None
     part = case.take(_failing(judgement, case.n_points))
     try:
-        plain = _without_penalty(part)
+        plain = without_penalty(part)
         if plain is not None:
             alone = check(plain, subject, Witnesses((arbiter,), differences=False))
             if alone.verdict in (Verdict.AGREES, Verdict.UNDECIDABLE):
@@ -122,7 +122,7 @@ def _failing(judgement: Judgement, points: int) -> list[int]:
     return hit[:POINTS] or list(range(min(points, POINTS)))
 
 
-def _without_penalty(case: Case) -> Case | None:
+def without_penalty(case: Case) -> Case | None:
     """The same case without what the loss adds for the weights; None where it adds nothing."""
     attributes = case.architecture.loss.attributes
     if not any(attributes.get(name) for name in ("l1", "l2")):

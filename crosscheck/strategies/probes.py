@@ -109,15 +109,39 @@ def probes(op: str, met: Mapping[str, Value], shapes: Sequence[Shape] = SHAPES) 
 
 
 def plainer(architecture: Architecture, op: str) -> Iterator[Architecture]:
-    """Such a network with one attribute of the op as simple as can be, that was not."""
-    placed: list[Node | Loss] = [*architecture.nodes, architecture.loss]
-    met = next((operation.attributes for operation in placed if operation.op == op), {})
-    shape = architecture.inputs[0].shape
-    for name, value in ((a.name, _simplest(op, a.name, a.default)) for a in OPS[op].attributes):
+    """Such a network with one attribute of the op as simple as can be, that was not.
+
+    Where the op cannot stand so, because another attribute asks for it, one that is declared behind it takes its place:
+    a transposed convolution has an output padding where it has a stride or a dilation.
+    """
+    met, shape = _attributes_of(architecture, op), architecture.inputs[0].shape
+    simplest = {a.name: _simplest(op, a.name, a.default) for a in OPS[op].attributes}
+    for place, (name, value) in enumerate(simplest.items()):
         if met.get(name, value) == value:
             continue
-        made = (alone(op, {**met, name: value}, shape, further=further) for further in (False, True))
-        yield from [found for found in made if found and len(found.inputs) == len(architecture.inputs)][:1]
+        plain = list(_like(architecture, op, {**met, name: value}, shape))
+        yield from plain
+        for other in list(simplest)[place + 1 :] if not plain else ():
+            for instead in ATTRIBUTE_VALUES.get((op, other), ())[1:] if met[other] == simplest[other] else ():
+                yield from _like(architecture, op, {**met, name: value, other: instead}, shape)
+
+
+def smaller(architecture: Architecture, op: str) -> Iterator[Architecture]:
+    """Such a network on the shapes before its own, of SHAPES."""
+    own = architecture.inputs[0].shape
+    for shape in SHAPES[: SHAPES.index(own)] if own in SHAPES else ():
+        yield from _like(architecture, op, _attributes_of(architecture, op), shape)
+
+
+def _attributes_of(architecture: Architecture, op: str) -> Mapping[str, Value]:
+    placed: list[Node | Loss] = [*architecture.nodes, architecture.loss]
+    return next((operation.attributes for operation in placed if operation.op == op), {})
+
+
+def _like(architecture: Architecture, op: str, attributes: Mapping[str, Value], shape: Shape) -> Iterator[Architecture]:
+    """The op alone with as many inputs as this network has, where it can stand."""
+    made = (alone(op, attributes, shape, further=further) for further in (False, True))
+    yield from [found for found in made if found and len(found.inputs) == len(architecture.inputs)][:1]
 
 
 def variants(op: str, met: Mapping[str, Value]) -> list[dict[str, Value]]:
@@ -161,6 +185,14 @@ def of_all_families(architecture: Architecture, dtype: str, *, seed: int = 0, ea
             for k, family in enumerate(FAMILIES)
         ]
     )
+
+
+def with_numbers_of(case: Case, architecture: Architecture) -> Case | None:
+    """The case with this network in the place of its own; None where its arrays do not fit."""
+    try:
+        return replace(case, architecture=architecture)
+    except SpecError:
+        return None
 
 
 def joined(parts: Sequence[Case]) -> Case:

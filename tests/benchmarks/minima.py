@@ -21,11 +21,12 @@ from crosscheck.checking import Witnesses, check
 from crosscheck.oracles.ball import Ball
 from crosscheck.search import FAILING, Failure, Kind, drawn
 from crosscheck.selftest import Plan, source_of
+from crosscheck.selftesting import PROFILES
 from crosscheck.shrinking import shrunk
 from crosscheck.strategies.by_index import NotAgain
 from crosscheck.subjects.planted import Mute
 
-NETWORKS = 120
+NETWORKS, _ = PROFILES["ci"]
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def test_a_bug_is_caught_located_named_and_shrunk(cli: Run, tmp_path: Path) -> N
     file = SelftestFile.load(tmp_path / "reports" / "selftest.json")
     (kill,) = file.selftest.kills
     assert (kill.name, kill.caught, kill.located, kill.named, kill.layers) == (BUG, True, True, True, 1)
-    assert (file.selftest.profile, file.selftest.most_networks, file.selftest.seed) == ("ci", 120, 0)
+    assert (file.selftest.profile, file.selftest.most_networks, file.selftest.seed) == ("ci", 400, 0)
     assert file.selftest.left_out == mutants.LEFT_OUT
     assert file.selftest.equivalent > 0
     assert file.seconds[BUG][0] > 0 < file.seconds[BUG][1]

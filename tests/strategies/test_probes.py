@@ -61,11 +61,40 @@ def test_what_does_not_fit_is_none() -> None:
             ["x[1,2,1]; h0[1,1]; x -> rnn(h0, 1) -> sse"],
         ),
         ("x[2,2] -> layer_norm -> sse", "layer_norm", []),
+        (
+            "x[1,1,1,1] -> conv_transpose2d(1, 1, stride=2, output_padding=0x1) -> sse",
+            "conv_transpose2d",
+            [
+                "x[1,1,1,1] -> conv_transpose2d(1, 1, output_padding=0x1, dilation=1x2) -> sse",
+                "x[1,1,1,1] -> conv_transpose2d(1, 1, stride=2) -> sse",
+            ],
+        ),
+        (
+            "x[1,1,1,1] -> conv_transpose2d(1, 1, output_padding=0x1, dilation=1x2) -> sse",
+            "conv_transpose2d",
+            ["x[1,1,1,1] -> conv_transpose2d(1, 1, dilation=1x2) -> sse"],
+        ),
         ("x[2,2] -> sse", "tanh", []),
     ],
 )
 def test_one_attribute_is_put_back_at_a_time(text: str, op: str, plainer: list[str]) -> None:
     assert [str(made) for made in probes.plainer(parse(text), op)] == plainer
+
+
+def test_smaller_shapes_are_those_before_its_own() -> None:
+    made = [str(found) for found in probes.smaller(parse("x[2,2] -> layer_norm -> sse"), "layer_norm")]
+    assert made == ["x[1,1] -> layer_norm -> sse", "x[2,1] -> layer_norm -> sse", "x[1,2] -> layer_norm -> sse"]
+    assert list(probes.smaller(parse("x[5,7] -> layer_norm -> sse"), "layer_norm")) == []
+
+
+def test_another_network_takes_the_numbers_only_where_they_fit() -> None:
+    case = probes.of_all_families(parse("x[1,1] -> elu(alpha=0.5) -> sse"), "float64")
+    taken = probes.with_numbers_of(case, parse("x[1,1] -> elu -> sse"))
+    assert taken is not None
+    np.testing.assert_array_equal(taken.inputs["x"], case.inputs["x"])
+    assert str(taken.architecture) == "x[1,1] -> elu -> sse"
+    for text in ("x[1,2] -> elu -> sse", "x[1,1] -> dense(1) -> sse", "x[1,1] -> elu -> sse(weighted=true)"):
+        assert probes.with_numbers_of(case, parse(text)) is None
 
 
 def test_a_question_of_all_families_has_a_point_of_each() -> None:
