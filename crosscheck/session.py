@@ -196,8 +196,11 @@ def _verified(
             source, settings.subject, called.witnesses, settings.limits, progress or (lambda _n, _h: None), held
         )
         shown, unexplained = _explained(result, source, settings, called)
-    legal = frozenset() if planned is None else edges.legal(planned.menu)
-    coverage = result.tally.coverage(ops, legal)
+    coverage = (
+        result.tally.coverage(ops)
+        if planned is None
+        else result.tally.coverage(ops, edges.legal(planned.menu), edges.illegal(planned.menu))
+    )
     run = _run(settings, called, result, coverage, [s.finding for s in shown], unexplained)
     measured = Measured(
         started=started.isoformat(timespec="seconds"),

@@ -15,6 +15,7 @@ NONE = "none"
 PREPARED = {"nll": "log_softmax", "kl_div": "log_softmax", "bce": "sigmoid"}
 # What makes the rates that poisson_nll takes unless it takes their logarithms: of others its value is no number.
 POSITIVE = "softplus"
+PROBABILITIES = "a loss of probabilities stands behind what makes them"
 # Some factors with a value of each: what is covered, or not.
 Cell = tuple[tuple[str, str], ...]
 # No operation needs more than an image does.
@@ -116,7 +117,7 @@ def _vector_too_early(known: Mapping[str, str]) -> bool:
 
 
 _REASONS = (
-    ("a loss of probabilities stands behind what makes them", _not_prepared),
+    (PROBABILITIES, _not_prepared),
     ("the layer has a bias attribute or has none", _wrong_bias),
     ("the layer has no parameters to share", _nothing_to_share),
     ("the loss does not take that reduction", _reduction_not_taken),

@@ -251,11 +251,16 @@ class Combinations(Record, frozen=True):
 
 
 class Edges(Record, frozen=True):
-    """Of all legal edges from operation to operation, those met; `empty` names others, the first of them."""
+    """Of all legal edges from operation to operation, those met; `empty` names others, the first of them.
+
+    `infeasible` counts those that no network has by reason, `listed` names them.
+    """
 
     covered: int
     legal: int
     empty: tuple[str, ...]
+    infeasible: dict[str, int] = {}
+    listed: dict[str, tuple[str, ...]] = {}
 
 
 class Coverage(Record, frozen=True):

@@ -105,14 +105,20 @@ class Held:
     def _words(self, cell: NDArray[Any]) -> str:
         return ", ".join(f"{factor} {value}" for factor, value in (self._names[i] for i in cell))
 
-    def edges_of(self, legal: frozenset[Edge]) -> Edges:
+    def edges_of(self, legal: frozenset[Edge], illegal: Mapping[str, frozenset[Edge]]) -> Edges:
         """Of the legal edges; what was met is legal, whether it was known to be or not."""
-        empty = sorted(legal - self.edges)
+        infeasible = {why: edges - self.edges for why, edges in sorted(illegal.items())}
         return Edges(
             covered=len(self.edges),
             legal=len(legal | self.edges),
-            empty=tuple(f"{a} -> {b}" for a, b in empty[:NAMED]),
+            empty=_arrows(legal - self.edges)[:NAMED],
+            infeasible={why: len(edges) for why, edges in infeasible.items() if edges},
+            listed={why: _arrows(edges) for why, edges in infeasible.items() if edges},
         )
+
+
+def _arrows(edges: frozenset[Edge]) -> tuple[str, ...]:
+    return tuple(f"{a} -> {b}" for a, b in sorted(edges))
 
 
 def _counts(reasons: Reasons) -> dict[str, int]:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -272,12 +273,20 @@ class Tally:
             for d, n in ordered
         )
 
-    def coverage(self, ops: Iterable[str], legal: frozenset[Edge] = frozenset()) -> Coverage:
-        """Coverage of these ops; what was never compared is named. `legal` are the edges that can be had."""
+    def coverage(
+        self,
+        ops: Iterable[str],
+        legal: frozenset[Edge] = frozenset(),
+        illegal: Mapping[str, frozenset[Edge]] = MappingProxyType({}),
+    ) -> Coverage:
+        """Coverage of these ops; what was never compared is named.
+
+        `legal` are the edges that can be had, `illegal` the others by reason.
+        """
         roles = {op: dict.fromkeys(_roles(op), 0) | dict(self.roles.get(op, {})) for op in ops}
         return Coverage(
             combinations=() if self.held is None else self.held.combinations(),
-            edges=None if self.held is None else self.held.edges_of(legal),
+            edges=None if self.held is None else self.held.edges_of(legal, illegal),
             roles=roles,
             losses=dict(sorted(self.losses.items())),
             families=dict(sorted(self.families.items())),

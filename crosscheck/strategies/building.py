@@ -178,7 +178,7 @@ class Build:
             if fitting:
                 return self.add(name, attributes, fitting[partner % len(fitting)], {})
         shape = self.shape(link)
-        if name == "matmul" and "transpose" in self.allowed and len(shape) > 1 and _fits_squared(shape):
+        if name == "matmul" and "transpose" in self.allowed and may_be_squared(shape):
             # Every output can be multiplied by itself, transposed.
             return self.add(name, {}, (link, self._transposed(link)), {})
         return link
@@ -216,9 +216,9 @@ class Build:
         return link < 0 or self.nodes[link].op != op
 
 
-def _fits_squared(shape: Shape) -> bool:
-    """Whether a matrix times its own transpose is small enough."""
-    return math.prod((*shape[:-1], shape[-2])) <= MOST_NUMBERS
+def may_be_squared(shape: Shape) -> bool:
+    """Whether these are matrices, and each times its own transpose is small enough."""
+    return len(shape) > 1 and math.prod((*shape[:-1], shape[-2])) <= MOST_NUMBERS
 
 
 def default(op: str) -> Variant:

@@ -1,39 +1,66 @@
-"""Every legal edge from operation to operation: which they are, and networks that hold those not met yet."""
+"""Every legal edge from operation to operation: which they are, why others are none, and layers to make them of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from crosscheck.spec.architecture import Edge as Edge
+from crosscheck.spec.impossible import PROBABILITIES
 from crosscheck.spec.op import Shape
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.architectures import Menu
-from crosscheck.strategies.building import OF_ITSELF, Variant
+from crosscheck.strategies.building import OF_ITSELF, Variant, may_be_squared
 from crosscheck.strategies.fitting import PREPARED, TRIALS, extras, fits, other_ranks
 
 # Variants of an op that are tried on a shape; they are ordered by how simple they are.
 TRIED = 40
 # Beside the others: a matrix that can be multiplied by itself, of a width that a dense layer makes.
 SQUARES = ((5, 5), (2, 2))
+# Whole numbers, which an embedding gives one axis more.
+IDS: tuple[Shape, ...] = ((4,), (4, 4), (4, 4, 4))
+WHOLE = "an embedding takes whole numbers, which only an input has"
+AXES = "the one never has as many axes as the other takes"
+SIZES = "no output of the one is an input of the other in this run"
 
 
 def legal(menu: Menu) -> frozenset[Edge]:
     """(a, b) wherever some output of a is an input that b can take."""
+    return _by_reason(menu)[None]
+
+
+def illegal(menu: Menu) -> Mapping[str, frozenset[Edge]]:
+    """The others, by the reason why no network has them."""
+    return {why: edges for why, edges in _by_reason(menu).items() if why is not None}
+
+
+def _by_reason(menu: Menu) -> Mapping[str | None, frozenset[Edge]]:
     ops = [op for op in menu.space.ops if OPS[op].kind != "loss"]
     outputs = {op: _outputs(menu, op) for op in ops}
-    return frozenset(
-        (a, b)
-        for a in ops
-        for b in menu.space.ops
-        if b != "embedding"  # it takes whole numbers, which only an input has
-        and (b not in PREPARED or a == PREPARED[b])  # what a loss of probabilities needs is put before it
-        and any(fitting(menu, b, shape) is not None for shape in outputs[a])
-    )
+    found: defaultdict[str | None, set[Edge]] = defaultdict(set)
+    for a in ops:
+        for b in menu.space.ops:
+            found[_reason(menu, a, b, outputs[a])].add((a, b))
+    return defaultdict(frozenset, {why: frozenset(edges) for why, edges in found.items()})
+
+
+def _reason(menu: Menu, a: str, b: str, outputs: frozenset[Shape]) -> str | None:
+    """Why b stands behind no output of a; None where it can."""
+    if b == "embedding":
+        return WHOLE
+    if b in PREPARED and a != PREPARED[b]:
+        return PROBABILITIES
+    if any(fitting(menu, b, shape) is not None for shape in outputs):
+        return None
+    taken = {len(shape) for shape in (*TRIALS, *SQUARES) if fitting(menu, b, shape) is not None}
+    return AXES if taken.isdisjoint(map(len, outputs)) else SIZES
 
 
 def fitting(menu: Menu, op: str, shape: Shape) -> int | None:
     """The number of the first variant of the op that can stand on this shape."""
+    if op == "matmul" and "transpose" in menu.space.ops:
+        return 0 if may_be_squared(shape) else None
     variants = enumerate(islice(_variants(menu, op), TRIED))
     return next((number for number, variant in variants if fits(op, variant, shape)), None)
 
@@ -49,7 +76,7 @@ def _variants(menu: Menu, op: str) -> Iterator[Variant]:
 
 def _outputs(menu: Menu, op: str) -> frozenset[Shape]:
     found: set[Shape] = set()
-    for shape in ((4,), (4, 4)) if op == "embedding" else (*TRIALS, *SQUARES):
+    for shape in IDS if op == "embedding" else (*TRIALS, *SQUARES):
         if op == "reshape":
             found |= set(other_ranks(shape))
         for variant in islice(_variants(menu, op), TRIED):

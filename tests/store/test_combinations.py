@@ -61,5 +61,15 @@ def test_what_cannot_be_had_is_listed_with_its_reason_and_triples_are_counted_by
 def test_edges_are_those_that_can_be_had_and_those_that_were() -> None:
     held = Held(GRID)
     held.add(case_of("x[2,3] -> dense(2) -> tanh -> sse"))
-    found = held.edges_of(frozenset({("dense", "tanh"), ("dense", "sse")}))
+    legal = frozenset({("dense", "tanh"), ("dense", "sse")})
+    found = held.edges_of(legal, {"too few axes": frozenset({("tanh", "conv2d"), ("dense", "conv2d")})})
     assert (found.covered, found.legal, found.empty) == (2, 3, ("dense -> sse",))
+    assert found.infeasible == {"too few axes": 2}
+    assert found.listed == {"too few axes": ("dense -> conv2d", "tanh -> conv2d")}
+
+
+def test_an_edge_that_was_met_is_none_that_cannot_be_had() -> None:
+    held = Held(GRID)
+    held.add(case_of("x[2,3] -> dense(2) -> tanh -> sse"))
+    found = held.edges_of(frozenset(), {"never": frozenset({("tanh", "sse")}), "nor": frozenset({("sin", "sse")})})
+    assert (found.covered, found.legal, found.infeasible) == (2, 2, {"nor": 1})

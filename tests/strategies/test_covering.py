@@ -15,7 +15,7 @@ from crosscheck.strategies.architectures import Menu
 from crosscheck.strategies.by_index import Source
 from crosscheck.strategies.cases import cases
 from crosscheck.strategies.covering import Array
-from crosscheck.strategies.edges import legal
+from crosscheck.strategies.edges import illegal, legal
 from crosscheck.strategies.planning import Planner
 from crosscheck.strategies.space import EVERYTHING, Space
 from crosscheck.strategies.values import FAMILIES
@@ -104,7 +104,7 @@ def test_every_triple_that_can_be_had_is_held_by_a_planned_network() -> None:
     pairs, triples = held.combinations()
     assert (pairs.empty, triples.empty) == ((), ())
     assert triples.feasible > 118_000
-    assert held.edges_of(legal(planned.menu)).empty == ()
+    assert held.edges_of(legal(planned.menu), illegal(planned.menu)).empty == ()
 
 
 def test_what_is_fixed_is_planned_as_it_is_fixed_and_called_infeasible_otherwise() -> None:

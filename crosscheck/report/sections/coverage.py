@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crosscheck.report.sections import words
-from crosscheck.spec.record import Coverage, KinkMet
+from crosscheck.spec.record import Combinations, Coverage, Edges, KinkMet
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class KinkRow:
 
 @dataclass(frozen=True)
 class Infeasible:
-    """Pairs or triples that cannot be had: how many for each reason, and which, where they are listed."""
+    """Pairs, triples or edges that cannot be had: how many for each reason, and which, where they are listed."""
 
     name: str
     rows: tuple[tuple[str, str, tuple[str, ...]], ...]
@@ -111,13 +111,14 @@ def _combined(
     if coverage.edges is not None:
         rows.append(_held(EDGES, coverage.edges.covered, coverage.edges.legal))
         empty += [(EDGES, coverage.edges.empty)] if coverage.edges.empty else []
+    parts: list[tuple[str, Combinations | Edges]] = [(STRENGTHS[c.strength], c) for c in coverage.combinations]
+    parts += [(EDGES, coverage.edges)] if coverage.edges is not None else []
     infeasible = (
         Infeasible(
-            STRENGTHS[c.strength],
-            tuple((why, number, tuple(c.listed.get(why, ()))) for why, number in _rows(c.infeasible)),
+            name, tuple((why, number, tuple(part.listed.get(why, ()))) for why, number in _rows(part.infeasible))
         )
-        for c in coverage.combinations
-        if c.infeasible
+        for name, part in parts
+        if part.infeasible
     )
     return tuple(rows), tuple(empty), tuple(infeasible)
 
