@@ -301,9 +301,8 @@ def _completed(node: Node, index: int, inputs: int) -> Node:
     place = f"node {index} ({op.name})"
     _check_arity(node.inputs, op.arity, place)
     _check_links(node.inputs, index, inputs, place)
-    return Node(
-        op=op.name,
-        attributes=op.complete(node.attributes, f"node {index}"),
-        inputs=node.inputs,
-        params=node.params,
-    )
+    attributes = op.complete(node.attributes, f"node {index}")
+    # In the order of the op, whatever the order of what was read: a saved case has its keys sorted.
+    given = node.params
+    params = {role: given[role] for role in op.roles(attributes) if role in given} | given
+    return Node(op=op.name, attributes=attributes, inputs=node.inputs, params=params)

@@ -11,6 +11,9 @@ from typing import Any
 
 import torch
 
+# As `torch._VF` takes them: by place.
+PLACES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
 Row = Callable[[tuple[Any, ...], Mapping[str, Any], Mapping[str, Any]], Any]
 
 
@@ -23,7 +26,7 @@ def recurrent(function: Callable[[Mapping[str, Any]], Any], states: int) -> Row:
         output, h, *_ = function(attributes)(
             x,
             layers if states > 1 else layers[0],
-            list(params.values()),
+            [params[role] for role in PLACES if role in params],
             has_biases=bool(attributes["bias"]),
             num_layers=1,
             dropout=0.0,
