@@ -96,7 +96,7 @@ def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnes
         ask.least = CLEAR
     most = memory.evaluations(first.architecture, first.n_points, EVALUATIONS)
     found = _suspected(source, first, judgement, ask)
-    case = _on_one_operation(source, first, judgement, found, ask, 2 * most // 3)
+    case = _on_one_operation(source, first, judgement, found, ask, most)
     if case is None:
         case = source.shrink(failure.index, lambda case: ask(case) is not None, most)
         case = _suspected_anew(source, case, found, ask, most // 3)

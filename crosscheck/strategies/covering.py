@@ -25,7 +25,16 @@ from crosscheck.spec.factors import FACTORS, Grid
 from crosscheck.spec.impossible import ENTANGLED
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies import edges, shoulders
-from crosscheck.strategies.planning import POSITIONS, Choices, Places, Planner, may_stand, place_of, stands_somewhere
+from crosscheck.strategies.planning import (
+    OF_CLASSES,
+    POSITIONS,
+    Choices,
+    Places,
+    Planner,
+    may_stand,
+    place_of,
+    stands_somewhere,
+)
 from crosscheck.strategies.triples import Triples, possible
 
 WHOLE = ("loss", "reduction", "dtype", "batch", "depth", "family", "order")
@@ -39,12 +48,10 @@ PAIR_ATTEMPTS = 30
 AT_FIRST = 40
 # How often a network is planned around a triple before the next one has its turn, round by round; and so many in a row
 # that hold nothing new end it: of some operations there are triples that cannot be had for no reason that is known.
-ATTEMPTS, FRUITLESS = (4, 12, 24, 48, 400), 2000
-# Losses whose value is the same whatever a single class, or a single coordinate, is given.
-OF_CLASSES = ("softmax_cross_entropy", "nll", "kl_div", "cosine_similarity")
+ATTEMPTS, FRUITLESS = (4, 12, 24, 48, 400), 4000
 # How often every edge comes again behind the triples, and then every triple: of one network alone nothing may be seen,
 # where it saturates.
-EDGES_AGAIN = 2
+EDGES_AGAIN = 1
 
 
 class Array:
@@ -226,11 +233,13 @@ class Array:
         return None
 
     def _shown_by(self, chosen: Choices) -> list[list[int]]:
-        """What it holds, if anything can be seen of it: of one class alone every gradient is 0."""
+        """What it holds, if anything can be seen of it: of one class alone every gradient is 0, but for a penalty's."""
         architecture = self.planner.architecture(chosen)
-        last = architecture.shape_of(architecture.loss.inputs[0])[-1:]
-        alone = architecture.loss.op in OF_CLASSES and last in ((), (1,))
-        return [] if alone else self._held_by(chosen)
+        loss = architecture.loss
+        last = architecture.shape_of(loss.inputs[0])[-1:]
+        alone = loss.op in OF_CLASSES and last in ((), (1,))
+        penalised = bool(architecture.penalised) and any(loss.attributes[name] for name in ("l1", "l2"))
+        return [] if alone and not penalised else self._held_by(chosen)
 
     def _held_by(self, chosen: Choices) -> list[list[int]]:
         rows = self.planner.rows(chosen)
@@ -289,7 +298,9 @@ class Array:
         can_be = self._can_be(table)
         if not can_be.any():
             return dict(zip(SLOT, (self.grid.values[f][0] for f in SLOT), strict=True))
-        return candidates[int(np.where(can_be, gains, -1).argmax())]
+        best = np.flatnonzero(can_be & (gains == gains[can_be].max()))
+        # Where nothing is left to gain, the first of all would be the same width and bias in every network.
+        return candidates[int(best[0] if gains[best[0]] else self._random.choice(best))]
 
     def _can_be(self, table: NDArray[np.int_]) -> NDArray[np.bool_]:
         """Which rows of the table hold nothing impossible: no two values, and no three."""

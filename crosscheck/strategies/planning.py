@@ -22,6 +22,8 @@ from crosscheck.strategies.values import make_case
 
 # Which layers a network of this depth has.
 POSITIONS = {"1": ("only",), "2": ("first", "last"), "more": ("first", "middle", "middle", "middle", "last")}
+# Losses whose value is the same whatever a single class, or a single coordinate, is given.
+OF_CLASSES = ("softmax_cross_entropy", "nll", "kl_div", "cosine_similarity")
 # (op, variant, activation, joint)
 Layer = tuple[int, int, int, int]
 
@@ -176,12 +178,20 @@ def _one_of(places: Sequence[int], random: np.random.Generator) -> int:
 
 
 def place_of(asked: Mapping[str, str], whole: Mapping[str, str], positions: Sequence[str]) -> int:
-    """The last place that may hold what was asked for; where it is shared, another layer follows."""
+    """The last place that may hold what was asked for; where it is shared, another layer follows.
+
+    What has one column stands first before a loss of classes: of one class alone nothing can be seen.
+    """
     places = range(len(positions))[: -1 if asked.get("sharing") == "yes" and len(positions) > 1 else None]
     wanted = [place for place in places if positions[place] == asked.get("position", positions[place])]
     known = {**whole, **asked}
+    one_class = asked.get("width") == "1" and whole.get("loss") in OF_CLASSES
     return next(
-        (place for place in reversed(wanted) if _possible(known | {"position": positions[place]})),
+        (
+            place
+            for place in (wanted if one_class else reversed(wanted))
+            if _possible(known | {"position": positions[place]})
+        ),
         (wanted or places)[-1],
     )
 

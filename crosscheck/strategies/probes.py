@@ -18,7 +18,7 @@ from crosscheck.spec.notation import parse
 from crosscheck.spec.op import Shape, Value
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies.building import Build, Joint, LayerPlan, default
-from crosscheck.strategies.fitting import POSITIVE, PREPARED, preparation
+from crosscheck.strategies.fitting import POSITIVE, PREPARED, preparation, standing_fault
 from crosscheck.strategies.space import ATTRIBUTE_VALUES, PALETTE
 from crosscheck.strategies.values import FAMILIES, make_case
 
@@ -151,9 +151,18 @@ def variants(op: str, met: Mapping[str, Value]) -> list[dict[str, Value]]:
     sizes = [a.name for a in OPS[op].attributes if a.default is None]
     larger = [simplest | dict.fromkeys(sizes, size) for size in LARGER] if sizes else []
     differing = [name for name in simplest if given.get(name, simplest[name]) != simplest[name]]
-    singly = [simplest | {name: value} for name in differing for value in _up_to(op, name, given[name])]
+    singly = [
+        _standing(op, [sizes | {name: value} for sizes in (simplest, *larger)])
+        for name in differing
+        for value in _up_to(op, name, given[name])
+    ]
     every = [simplest, *larger, *singly, simplest | given]
     return [chosen for k, chosen in enumerate(every) if chosen not in every[:k]]
+
+
+def _standing(op: str, choices: Sequence[dict[str, Value]]) -> dict[str, Value]:
+    """The first that can stand on some input, else the first: two groups take two outputs."""
+    return next((chosen for chosen in choices if standing_fault(op, chosen) is None), choices[0])
 
 
 def _up_to(op: str, name: str, met: Value) -> list[Value]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import combinations, count
 
 import numpy as np
@@ -105,6 +106,21 @@ def test_every_triple_that_can_be_had_is_held_by_a_planned_network() -> None:
     assert (pairs.empty, triples.empty) == ((), ())
     assert triples.feasible > 118_000
     assert held.edges_of(legal(planned.menu), illegal(planned.menu)).empty == ()
+
+
+@pytest.mark.thorough
+def test_networks_behind_the_last_open_pair_have_layers_of_any_width() -> None:
+    """What the layers there have is left to chance; the first of all choices, always taken, was a width of 1."""
+    planned = array(["dense", "rnn", "tanh", "softmax_cross_entropy", "sse"])
+    widths: Counter[str] = Counter()
+    for index in _all(planned):
+        chosen = planned[index]
+        if chosen is None or planned.open:
+            continue
+        for row in planned.planner.rows(chosen):
+            widths[row[FACTORS.index("width")]] += row[FACTORS.index("layer")] == "rnn"
+    assert set(widths) == {"1", "2", "more"}
+    assert 2 * widths["1"] < widths.total()
 
 
 def test_what_is_fixed_is_planned_as_it_is_fixed_and_called_infeasible_otherwise() -> None:

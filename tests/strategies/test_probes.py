@@ -81,6 +81,12 @@ def test_one_attribute_is_put_back_at_a_time(text: str, op: str, plainer: list[s
     assert [str(made) for made in probes.plainer(parse(text), op)] == plainer
 
 
+def test_an_attribute_that_asks_for_a_larger_size_gets_it() -> None:
+    variants = probes.variants("conv2d", {"out": 5, "kernel": 5, "groups": 2, "stride": "2x1"})
+    assert {"out": 2, "kernel": 2, "groups": 2} in [{k: v[k] for k in ("out", "kernel", "groups")} for v in variants]
+    assert all(v["out"] == 1 for v in variants if v["stride"] == "2x1" and v["groups"] == 1)
+
+
 def test_smaller_shapes_are_those_before_its_own() -> None:
     made = [str(found) for found in probes.smaller(parse("x[2,2] -> layer_norm -> sse"), "layer_norm")]
     assert made == ["x[1,1] -> layer_norm -> sse", "x[2,1] -> layer_norm -> sse", "x[1,2] -> layer_norm -> sse"]
