@@ -79,7 +79,11 @@ class _Asker:
         return found if alike and not self._faint(found) else None
 
     def _faint(self, judgement: Judgement) -> bool:
-        return judgement.verdict is Verdict.DISAGREES and describe.severity(judgement) < self.least
+        """Wrong by few bounds. At a kink a bound is as wide as the one-sided derivatives are apart: not there."""
+        if judgement.verdict is not Verdict.DISAGREES or describe.severity(judgement) >= self.least:
+            return False
+        hull = judgement.certified.hull if judgement.certified is not None else np.zeros(0, np.bool_)
+        return not any(_fails(judgement, point) for point in np.flatnonzero(hull).tolist())
 
 
 def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnesses) -> Shrunk:

@@ -38,6 +38,8 @@ AGAIN = {
     "sse: half the loss, whole gradient":        ("x[1,1] -> sse", (100, 101, 102, 103)),
     "conv_transpose2d input: doubled with output_padding=0x1": (
         "x[1,1,1,1] -> conv_transpose2d(1, 1, output_padding=0x1, dilation=1x2) -> sse", (101, 103, 106)),
+    "conv2d: groups mixed up":                   ("x[2,2,2,2] -> conv2d(2, 1, groups=2) -> sse", (100, 101)),
+    "max_pool1d input: doubled at a tie":        ("x[1,1,2] -> max_pool1d -> sse", (100, 101, 102, 103)),
 }
 # fmt: on
 
