@@ -1,8 +1,4 @@
-"""From the failures of a hunt to its findings: one for each distinct cause, shrunk, diagnosed and described.
-
-The lowest index of each cause is shrunk; the failures that its minimum explains (they contain its operations, and none
-is located in another) are counted with it.
-"""
+"""From the failures of a hunt to its findings: one for each distinct cause, shrunk, diagnosed and described."""
 
 from __future__ import annotations
 
@@ -12,22 +8,21 @@ from dataclasses import dataclass
 
 import msgspec
 
+from crosscheck.causes import Cause, causes_of, signature
 from crosscheck.checking import Witnesses, check
 from crosscheck.diagnosis import describe, forward, ratio, region, slope
 from crosscheck.diagnosis.diagnose import Diagnosis, diagnose
-from crosscheck.diagnosis.locate import locate
 from crosscheck.diagnosis.walked import LOSS
 from crosscheck.judge import forward as losses
 from crosscheck.judge.verdict import Judgement, broke
 from crosscheck.search import WAVERS, Failure, Hunt, Kind, drawn
-from crosscheck.shrinking import shrunk
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken, OracleCrashed
-from crosscheck.spec.fault import Fault, Symptom
+from crosscheck.spec.fault import Symptom
 from crosscheck.spec.protocols import Subject
 from crosscheck.spec.record import Finding, Place
 from crosscheck.spec.result import DeviationMet, Verdict
-from crosscheck.strategies.by_index import NotAgain, Source, size
+from crosscheck.strategies.by_index import Source
 
 # Distinct causes that are shrunk and shown; a subject that is wrong everywhere has no more to say.
 MOST_FINDINGS = 10
@@ -37,10 +32,6 @@ CASES_FOR_REGION = 8
 CASES_FOR_DIAGNOSIS = 3
 # And of one network, which has no variations, so many that do not: when it is wrong is seen beside when it is not.
 CASES_THAT_PASS = 2
-# Carry no bug of their own to speak of: a minimum needs them to connect the rest.
-PLUMBING = ("dense", "identity")
-# Failures with other operations than the first, of which it is asked whether they have the same cause.
-REPRESENTATIVES = 8
 
 
 @dataclass(frozen=True)
@@ -65,100 +56,8 @@ def findings(
 
     Without `shrink`, for which time may be lacking, the first failure of each kind stands for the others.
     """
-    left = sorted(result.failures, key=lambda f: (list(Verdict).index(f.kind.verdict), f.index))
-    causes: list[Cause] = []
-    while left and len(causes) < most:
-        cause = _cause(left, source, subject, witnesses) if shrink else _unshrunk(left, left[0].kind, source)
-        causes.append(cause)
-        left = [f for f in left if f not in cause.failures]
-    return tuple(_shown(cause, source, subject, witnesses) for cause in _merged(causes)), len(left)
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One distinct cause: its smallest case, and the failures that it explains."""
-
-    kind: Kind
-    signature: frozenset[str]
-    smallest: Case
-    failures: list[Failure]
-    minimal: bool = True
-
-
-def _cause(left: list[Failure], source: Source, subject: Subject, witnesses: Witnesses) -> Cause:
-    """What explains the first of these failures, and whichever of the others that explains too."""
-    first = left[0]
-    try:
-        smallest = shrunk(source, first, subject, witnesses).case
-    except NotAgain:
-        # What has its kind may waver like it: no operation is to blame.
-        return _unshrunk(left, WAVERS, source)
-    signature = _signature(smallest)
-    same = [f for f in left if f is first or (f.kind == first.kind and signature <= f.ops)]
-    elsewhere = _elsewhere(first, same, smallest, source, subject, witnesses)
-    return Cause(first.kind, signature, smallest, [f for f in same if f not in elsewhere])
-
-
-def _elsewhere(
-    first: Failure, same: list[Failure], smallest: Case, source: Source, subject: Subject, witnesses: Witnesses
-) -> list[Failure]:
-    """Those of these failures whose first wrong factor is one of another operation: they have a cause of their own.
-
-    Of the failures with the same operations one is asked.
-    """
-    arbiter = witnesses.arbiter
-    if first.kind.verdict is not Verdict.DISAGREES or arbiter is None or source.ops is None:
-        return []
-    groups: dict[frozenset[str], list[Failure]] = {}
-    for failure in same:
-        if failure is not first:
-            groups.setdefault(failure.ops, []).append(failure)
-    own = _place(smallest, subject, witnesses, source)
-    others = []
-    for failures in list(groups.values())[:REPRESENTATIVES] if own is not None else ():
-        place = _place(drawn(source, failures[0].index), subject, witnesses, source)
-        if place is not None and place.op != (own.op if own is not None else None):
-            others += failures
-    return others
-
-
-def _place(case: Case, subject: Subject, witnesses: Witnesses, source: Source) -> Fault | None:
-    """The first wrong factor of a case."""
-    arbiter = witnesses.arbiter
-    if arbiter is None or arbiter.gaps(case.architecture):
-        return None
-    judgement = check(case, subject, Witnesses((arbiter,), differences=False))
-    found = locate(case, judgement, subject, arbiter, source.ops)
-    return found.fault if found is not None else None
-
-
-def _unshrunk(left: list[Failure], kind: Kind, source: Source) -> Cause:
-    first = left[0]
-    same = [f for f in left if f.kind == first.kind]
-    return Cause(kind, first.ops, drawn(source, first.index), same, minimal=False)
-
-
-def _merged(causes: list[Cause]) -> list[Cause]:
-    """A cause whose minimum contains another's operations got stuck on the way to it: one bug, one finding."""
-    kept: list[Cause] = []
-    for cause in sorted(causes, key=lambda c: (len(c.signature), size(c.smallest))):
-        home = next(
-            (k for k in kept if k.kind == cause.kind and k.signature <= set(cause.smallest.architecture.ops)), None
-        )
-        if home is None:
-            kept.append(cause)
-        else:
-            home.failures.extend(cause.failures)
-    return kept
-
-
-def _signature(case: Case) -> frozenset[str]:
-    """The operations that a failure must contain to be explained by this minimum."""
-    nodes = {n.op for n in case.architecture.nodes} - set(PLUMBING)
-    loss = case.architecture.loss.op
-    # sse and cotangent are what shrinking falls back to: they accuse nobody.
-    plain = loss in ("sse", "cotangent")
-    return frozenset(nodes if plain else nodes | {loss})
+    causes, left = causes_of(result.failures, source, subject, witnesses, most, shrink=shrink)
+    return tuple(_shown(cause, source, subject, witnesses) for cause in causes), left
 
 
 def _shown(cause: Cause, source: Source, subject: Subject, witnesses: Witnesses) -> Shown:
@@ -236,7 +135,7 @@ def _region(
     if cause.kind.verdict is Verdict.BROKE_CONTRACT and cause.kind.rule != "nan":
         return
     others = (drawn(source, f.index) for f in cause.failures[:CASES_FOR_REGION])
-    said = region.sentence((cause.smallest, *others), witness, subject, witnesses, sorted(_signature(cause.smallest)))
+    said = region.sentence((cause.smallest, *others), witness, subject, witnesses, sorted(signature(cause.smallest)))
     if said:
         yield said
 

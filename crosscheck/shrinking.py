@@ -104,9 +104,29 @@ def shrunk(source: Source, failure: Failure, subject: Subject, witnesses: Witnes
     if case is None:
         case = source.shrink(failure.index, lambda case: ask(case) is not None, most)
         case = _suspected_anew(source, case, found, ask, most // 3)
+    return Shrunk(_short(case, source, ask), ask.asked)
+
+
+def on_operation(
+    source: Source, failure: Failure, found: Located, subject: Subject, witnesses: Witnesses
+) -> Case | None:
+    """The smallest case of the operation that is accused of a part of this failure; None where none of it alone fails.
+
+    `found` says where in the failing case it is, and which of its factors is wrong.
+    """
+    first = drawn(source, failure.index)
+    ask = _Asker(failure, subject, witnesses, multiple=failure.forward is not None, least=CLEAR)
+    judgement = ask(first)
+    if judgement is None:
+        return None
+    case = _on_one_operation(source, first, judgement, found, ask, EVALUATIONS)
+    return None if case is None else _short(case, source, ask)
+
+
+def _short(case: Case, source: Source, ask: _Asker) -> Case:
+    """One point of it where one suffices, with short numbers."""
     case = _one_point(case, ask)
-    short = simplified(case, lambda case: ask(case) is not None) if source.ops is not None else case
-    return Shrunk(short, ask.asked)
+    return simplified(case, lambda case: ask(case) is not None) if source.ops is not None else case
 
 
 def _is_multiple(failure: Failure, case: Case, subject: Subject, witnesses: Witnesses) -> bool:
