@@ -73,6 +73,7 @@ class Array:
         self._made: list[Choices] = []
         self._source = self._networks()
         self._places = Places(planner)
+        self._merges = {op for op in self.menu.space.ops if OPS[op].kind == "merge"}
 
     def __getitem__(self, index: int) -> Choices | None:
         """Network `index`; None beyond the last."""
@@ -274,6 +275,9 @@ class Array:
         plain = plain if self._random.integers(2) else None
         for number, position in enumerate(positions):
             others = {"layer": plain, "sharing": "no"} if plain else {}
+            # A merge keeps the columns that it is given.
+            if number == place - 1 and asked.get("layer") in self._merges and asked.get("width") == "1":
+                others = {"layer": "dense", "sharing": "no", "width": "1"} if "dense" in fillers else others
             mine = asked if number == place else others
             known = whole | {"position": position}
             wanted = self._best(known, mine)

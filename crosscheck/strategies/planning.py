@@ -132,7 +132,7 @@ class Places:
         if op in self._merges:
             # Where every layer is an operation, the merge stands behind one of any size.
             variant = int(random.integers(self._menu.most_variants)) if None not in self._menu.ops else 0
-            merged = (self._nothing, variant, self._activations[NONE][0], _one_of(self._merges[op], random))
+            merged = (self._nothing, variant, self._activations[NONE][0], _one_of(self._joints(op, wanted), random))
             behind: Layer = (self._nothing, 0, activation, 0)
             return [merged, behind] if wanted["activation"] != NONE else [merged]
         if op == NONE:
@@ -142,6 +142,11 @@ class Places:
             joint = next((i for i, j in enumerate(self._menu.joints) if j.extras), 0)
         layer = (self._menu.ops.index(op), self._variant(op, wanted, random), activation, joint)
         return [(*layer[:3], 0), layer] if wanted["sharing"] == "yes" else [layer]
+
+    def _joints(self, op: str, wanted: Mapping[str, str]) -> list[int]:
+        """Of a merge; one column stays one where they are put together on another axis."""
+        other = [i for i in self._merges[op] if self._menu.joints[i].axis != -1]
+        return other if op == "concat" and wanted["width"] == "1" and other else self._merges[op]
 
     @property
     def _nothing(self) -> int:
@@ -180,18 +185,19 @@ def _one_of(places: Sequence[int], random: np.random.Generator) -> int:
 def place_of(asked: Mapping[str, str], whole: Mapping[str, str], positions: Sequence[str]) -> int:
     """The last place that may hold what was asked for; where it is shared, another layer follows.
 
-    What has one column stands first before a loss of classes: of one class alone nothing can be seen.
+    Before a loss of classes what has one column does not stand last: of one class alone nothing can be seen. A merge
+    stands behind others there, which give it one column.
     """
     places = range(len(positions))[: -1 if asked.get("sharing") == "yes" and len(positions) > 1 else None]
     wanted = [place for place in places if positions[place] == asked.get("position", positions[place])]
     known = {**whole, **asked}
-    one_class = asked.get("width") == "1" and whole.get("loss") in OF_CLASSES
+    order = wanted[::-1]
+    if asked.get("width") == "1" and whole.get("loss") in OF_CLASSES:
+        merge = asked.get("layer", NONE) != NONE and OPS[asked["layer"]].kind == "merge"
+        earlier = [place for place in wanted if place < len(positions) - 1] or wanted
+        order = earlier[::-1] if merge else earlier
     return next(
-        (
-            place
-            for place in (wanted if one_class else reversed(wanted))
-            if _possible(known | {"position": positions[place]})
-        ),
+        (place for place in order if _possible(known | {"position": positions[place]})),
         (wanted or places)[-1],
     )
 
