@@ -206,6 +206,8 @@ class Build:
         """With the loss in the first of its variants that fits; what it needs is put before and beside it."""
         prepared = preparation(op, variants[0], self.allowed)
         if prepared and self._ends_otherwise(prepared, link):
+            if not self.shape(link) and not fits(prepared, default(prepared), ()) and "reshape" in self.allowed:
+                link = self.add("reshape", {"shape": 1}, (link,), {})  # what makes probabilities takes a vector
             link = self._put(prepared, (default(prepared),), link, PLAIN)
         shape = self.shape(link)
         variant = next((v for v in variants if fits(op, v, shape)), variants[0])

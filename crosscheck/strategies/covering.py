@@ -49,9 +49,9 @@ AT_FIRST = 40
 # How often a network is planned around a triple before the next one has its turn, round by round; and so many in a row
 # that hold nothing new end it: of some operations there are triples that cannot be had for no reason that is known.
 ATTEMPTS, FRUITLESS = (4, 12, 24, 48, 400), 4000
-# How often every edge comes again behind the triples, and then every triple: of one network alone nothing may be seen,
-# where it saturates.
-EDGES_AGAIN = 1
+# Every edge comes again behind the triples, and then every triple: of one network alone nothing may be seen, where it
+# saturates. The edges have numbers of these families then.
+EVERYDAY = ("normal", "initialised")
 
 
 class Array:
@@ -125,8 +125,7 @@ class Array:
         triples = Triples(self._possible_triples)
         yield from self._chains()
         yield from self._around_triples(triples, 1)
-        for _ in range(EDGES_AGAIN):
-            yield from self._chains()
+        yield from self._chains(EVERYDAY)
         yield from self._around_triples(triples, 2)
 
     def _on_shoulders(self) -> Iterator[Choices]:
@@ -172,20 +171,26 @@ class Array:
                     yield planned
                     break
 
-    def _chains(self) -> Iterator[Choices]:
-        """Networks of one op behind the other, until every legal edge was there or no way to one is found."""
+    def _chains(self, families: Sequence[str] = ()) -> Iterator[Choices]:
+        """Networks of one op behind the other, until every legal edge was there or no way to one is found.
+
+        With numbers of these families, where the run has any of them.
+        """
+        families = [family for family in families if family in self.grid.values["family"]]
         wanted = set(edges.legal(self.menu))
         fruitless = 0
         while wanted and fruitless < PATIENCE:
-            chosen, met = self._chain(wanted)
+            chosen, met = self._chain(wanted, families)
             fruitless = fruitless + 1 if met.isdisjoint(wanted) else 0
             if not met.isdisjoint(wanted):
                 wanted -= met
                 yield chosen
 
-    def _chain(self, wanted: set[edges.Edge]) -> tuple[Choices, set[edges.Edge]]:
+    def _chain(self, wanted: set[edges.Edge], families: Sequence[str]) -> tuple[Choices, set[edges.Edge]]:
         """A chain of open edges, and all edges that its network has."""
         whole = {factor: str(self._random.permutation(self.grid.values[factor])[0]) for factor in WHOLE}
+        if families:
+            whole["family"] = families[int(self._random.integers(len(families)))]
         start, target = sorted(wanted)[int(self._random.integers(len(wanted)))]
         ops = [start] if OPS[target].kind == "loss" else [start, target]
         while True:

@@ -6,11 +6,12 @@ from itertools import product
 
 import pytest
 
-from crosscheck.spec import parse
+from crosscheck.spec import Input, parse
 from crosscheck.spec.errors import SpecError
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies import edges
 from crosscheck.strategies.architectures import Menu
+from crosscheck.strategies.building import Build, default
 from crosscheck.strategies.space import EVERYTHING, Space
 
 MENU = Menu(EVERYTHING)
@@ -56,3 +57,13 @@ def test_a_space_without_transpose_squares_what_is_square() -> None:
     few = Menu(Space.of(["dense", "glu", "matmul", "sse"]))
     assert ("dense", "matmul") in edges.legal(few)
     assert ("glu", "matmul") in edges.illegal(few)[edges.SIZES]
+
+
+def test_a_single_number_is_made_a_vector_before_what_makes_probabilities_of_it() -> None:
+    """log_softmax has no axis there; kl_div, which would stand on a number, never does."""
+    build = Build(EVERYTHING.ops, EVERYTHING.palette, [Input("x", (3,))])
+    link = build.add("norm", default("norm"), (-1,), {})
+    assert build.shape(link) == ()
+    made = build.finished("kl_div", [default("kl_div")], link)
+    assert str(made) == "x[3] -> norm -> reshape(shape=1) -> log_softmax -> kl_div"
+    assert set(made.edges) <= LEGAL
