@@ -185,10 +185,18 @@ def _plainest(case: Case, op: str | None, source: Source, ask: _Asker, *, change
     for architecture in [*probes.plainer(own, op), *(probes.smaller(own, op) if changed else ())]:
         if source.ops is None or not source.ops.allows(architecture):
             continue
-        for made in (probes.of_all_families(architecture, case.dtype), probes.with_numbers_of(case, architecture)):
-            if made is not None and ask(made) is not None:
+        for made in _asked_of(architecture, case):
+            if ask(made) is not None:
                 return _plainest(made, op, source, ask, changed=True)
     return case
+
+
+def _asked_of(architecture: Architecture, case: Case) -> Iterator[Case]:
+    """The network on numbers of every family, and on those of the case where they are others and fit."""
+    of_families, own = probes.of_all_families(architecture, case.dtype), probes.with_numbers_of(case, architecture)
+    yield of_families
+    if own is not None and own.key != of_families.key:
+        yield own
 
 
 def _networks(architecture: Architecture, found: Located) -> Iterator[Architecture]:

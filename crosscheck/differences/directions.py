@@ -149,8 +149,8 @@ class Prober:
         self.seed = int(key[:16], 16)
         # The power of two below 1/√n: a direction of one tensor has about length 1.
         self.unit = {k: 2.0 ** math.floor(-0.5 * math.log2(max(a.size, 1))) for k, a in at.items()}
-        # The longest step that served each tensor, of a direction of length 1.
-        self.reach = dict.fromkeys(at, FIRST_STEP)
+        # The longest step that served each tensor, of a direction of length 1, and of one entry.
+        self.reach, self.alone = dict.fromkeys(at, FIRST_STEP), dict.fromkeys(at, FIRST_STEP)
         self.learned: set[str] = set()
         self.forwards = 0
         self._signs: dict[int, dict[str, Floats]] = {}
@@ -200,7 +200,7 @@ class Prober:
         v[index] = 1.0
         claimed, held = float(self.claimed[tensor][index]), float(self.held[tensor][index])
         # The reach was enlarged after what went well.
-        step = min(FIRST_STEP, self._first_step(Group((Span(tensor, index, index + 1),))) * self.unit[tensor] / RATIO)
+        step = min(FIRST_STEP, self.alone[tensor] / RATIO)
         tiny = ladder(*SENTINEL)[[0, -1]]
         D, same, spread = self._central({tensor: v}, np.concatenate([tiny, quarters(step)]))
         sentinel = tiny_steps(D[:2], same[:2], tiny, spread[:2])
@@ -235,22 +235,30 @@ class Prober:
         squares, plain = sum(float(np.sum(b * b)) for b in bounds), sum(float(np.sum(b)) for b in bounds)
         return min(OF_SIGNS * math.sqrt(squares), plain)
 
+    def _length(self, group: Group) -> float:
+        return math.sqrt(sum(self.unit[s.tensor] ** 2 * (s.stop - s.start) for s in group.spans))
+
     def _first_step(self, group: Group) -> float:
-        """The learned reach, longer for a part of a tensor as its direction is shorter: the same way in numbers."""
-        length = math.sqrt(sum(self.unit[s.tensor] ** 2 * (s.stop - s.start) for s in group.spans))
+        """The learned reach, longer for a part of a tensor, but less so than its direction is shorter.
+
+        Half of the rows of a matrix move as many units half as often, each as far as all of them do; only of part of a
+        row is a unit moved less. Truncation, with the sixth power of the step, forgives no step that is too long.
+        """
         reach = min(self.reach[k] for k in group.tensors)
-        return reach * 2.0 ** math.floor(-math.log2(length))
+        return reach * 2.0 ** math.floor(-0.5 * math.log2(self._length(group)))
 
     def _learn(self, group: Group, step: float) -> None:
-        ratio = step / self._first_step(group)
+        """Of a step that may be longer the next group, which is smaller, is given half as much at first."""
+        ratio, length = step / self._first_step(group), 2.0 ** math.ceil(math.log2(self._length(group)))
         for k in group.tensors:
-            self.reach[k] *= ratio
+            self.reach[k] *= ratio if ratio <= 1.0 else max(ratio / 2.0, 1.0)
+            self.alone[k] = step * length
             self.learned.add(k)
 
     def _met_a_kink(self, following: float) -> None:
         """Where one direction crosses kinks at every step, so will those of the tensors that were not moved yet."""
         for k in self.reach.keys() - self.learned:
-            self.reach[k] = min(self.reach[k], following)
+            self.reach[k], self.alone[k] = min(self.reach[k], following), min(self.alone[k], following)
 
     def _next_step(self, group: Group, step: float, budget: float) -> float:
         """Smaller where truncation or a kink decides the budget, larger where noise does.
