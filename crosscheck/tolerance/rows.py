@@ -189,7 +189,25 @@ def with_deviations(model: Constants) -> dict[str, Row]:
     for off in LOSS_DEVIATIONS:
         if off.witness == model and off.beyond_rounding:
             table[off.op] = deviating(table[off.op], off)
-    return table
+    return table | ({op: _beside_windows(row) for op, row in convolution.ROWS.items()} if model == "jax" else {})
+
+
+def _beside_windows(row: Layer) -> Layer:
+    """A convolution as XLA pulls it back to its weights: what no window holds is multiplied by zeros, not left out.
+
+    Where anything that comes from above is no number, no weight has one.
+    """
+
+    def backward(site: Site, d_out: Array, inputs: tuple[Array, ...], params: Mapping[str, Array]) -> Backward:
+        d_inputs, found = row.backward(site, d_out, inputs, params)
+        if np.isnan(plain(d_out)).any():
+            zeros = (0.0 * d_out).sum(axis=tuple(range(-len(site.out_shape), 0)))
+            found["weight"] = found["weight"] + zeros.reshape(
+                (*zeros.shape, *(1,) * (found["weight"].ndim - zeros.ndim))
+            )
+        return d_inputs, found
+
+    return Layer(row.forward, backward)
 
 
 def _deviating(row: Activation, known: KnownDeviation, textbook: Textbook) -> Activation:
