@@ -43,7 +43,7 @@ SLOT = ("layer", "activation", "bias", "width", "sharing")
 # around one pair.
 TOP = 5
 PATIENCE = 300
-PAIR_ATTEMPTS = 30
+PAIR_ATTEMPTS = 120
 # So many networks come before those on the shoulders of activations: they show most bugs, and the simplest.
 AT_FIRST = 40
 # How often a network is planned around a triple before the next one has its turn, round by round; and so many in a row
@@ -158,14 +158,14 @@ class Array:
         """Networks around pairs that were only in networks of which nothing can be seen."""
         held, unseen = self._open, self._possible_pairs.copy()
         for chosen in self._made:
-            _clear(unseen, self._shown_by(chosen))
+            _clear(unseen, self._shown_by(chosen, by_penalty=False))
         for pair in self._random.permutation(np.argwhere(np.triu(unseen))):
             for attempt in range(PAIR_ATTEMPTS if unseen[tuple(pair)] else 0):
                 self._open = unseen.copy()  # so that it is filled with what else was not seen
                 # Of several numbers side by side more is seen than of one.
                 wanted = ({"width": "more"} if attempt % 2 == 0 else {}) | dict(self._names[i] for i in pair)
                 planned = self._filled(*self._around(wanted))
-                self._open, shown = held, self._shown_by(planned)
+                self._open, shown = held, self._shown_by(planned, by_penalty=False)
                 if any(set(pair.tolist()) <= set(row) for row in shown):
                     _clear(unseen, shown)
                     yield planned
@@ -238,14 +238,17 @@ class Array:
                 return chosen
         return None
 
-    def _shown_by(self, chosen: Choices) -> list[list[int]]:
-        """What it holds, if anything can be seen of it: of one class alone every gradient is 0, but for a penalty's."""
+    def _shown_by(self, chosen: Choices, *, by_penalty: bool = True) -> list[list[int]]:
+        """What it holds, if anything can be seen of it: of one class alone every gradient is 0, but for a penalty's.
+
+        That is enough for triples, of which some have one class whatever else; pairs are to be seen without.
+        """
         architecture = self.planner.architecture(chosen)
         loss = architecture.loss
         last = architecture.shape_of(loss.inputs[0])[-1:]
         alone = loss.op in OF_CLASSES and last in ((), (1,))
         penalised = bool(architecture.penalised) and any(loss.attributes[name] for name in ("l1", "l2"))
-        return [] if alone and not penalised else self._held_by(chosen)
+        return [] if alone and not (penalised and by_penalty) else self._held_by(chosen)
 
     def _held_by(self, chosen: Choices) -> list[list[int]]:
         rows = self.planner.rows(chosen)
