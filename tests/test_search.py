@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from builders import Wrong, changed
 from meta.planted import ROWS, slope
 
-from crosscheck.backprop import dense
-from crosscheck.backprop.rows import Array, Layer, Site
 from crosscheck.checking import Witnesses
 from crosscheck.findings import findings
 from crosscheck.oracles.ball import Ball
@@ -69,46 +66,6 @@ def test_two_bugs_at_once_are_two_findings_that_share_out_the_cases() -> None:
     assert sum(f.count for f in found) + left == len(result.failures)
     assert left == 0
     assert len({f.id for f in found}) == 2
-
-
-@pytest.mark.thorough
-def test_a_bug_in_what_every_network_has_hides_no_other() -> None:
-    """No failure is without the wrong bias, so that each is explained by it; tanh alone is wrong too."""
-
-    def first_bias_alone(site: Site, d_out: Array, inputs: tuple[Array, ...], params: Mapping[str, Array]) -> Any:
-        d_inputs, found = dense.backward(site, d_out, inputs, params)
-        return d_inputs, {
-            k: np.where(np.arange(g.shape[-1]) == 0, g, 0.0) if k == "bias" else g for k, g in found.items()
-        }
-
-    rows = {**TANH.rows, "dense": Layer(dense.forward, first_bias_alone)}
-    source = Source(
-        cases(Space.of([("dense", {"bias": True}), "tanh", "sse"]), points=2), 0, ops=("dense", "tanh", "sse")
-    )
-    witnesses = Witnesses((Ball(),), differences=False)
-    result = hunt(source, Builtin(rows), witnesses, Limits(25))
-    shown, left = findings(result, source, Builtin(rows), witnesses)
-    assert {s.finding.architecture for s in shown} == {"x[1,1] -> dense(2) -> sse", "x[1,1] -> tanh -> sse"}
-    assert {s.finding.located.op for s in shown if s.finding.located is not None} == {"dense", "tanh"}
-    assert sum(s.finding.count for s in shown) + left == len(result.failures)
-
-
-@pytest.mark.thorough
-def test_what_is_wrong_in_everything_alike_is_one_finding() -> None:
-    """Every operation asked by itself is wrong then: no proof of several causes."""
-
-    class Doubled(Builtin):
-        def _asked(self, case: Case, *, by_node: bool) -> Gradients:
-            found = super()._asked(case, by_node=by_node)
-            for name, _ in list(found.tensors()):
-                found = changed(found, name, lambda g: 2.0 * g)
-            return found
-
-    source, witnesses = source_of(), Witnesses((Ball(),), differences=False)
-    result = hunt(source, Doubled(), witnesses, Limits(25))
-    shown, _ = findings(result, source, Doubled(), witnesses)
-    assert len(shown) == 1
-    assert shown[0].finding.count == len(result.failures)
 
 
 @pytest.mark.thorough
