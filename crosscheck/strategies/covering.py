@@ -123,6 +123,7 @@ class Array:
         self._around_few = True
         yield from self._shown_pairs()
         triples = Triples(self._possible_triples)
+        self._places.beyond_pairs = True
         yield from self._chains()
         yield from self._around_triples(triples, 1)
         yield from self._chains(EVERYDAY)
@@ -276,7 +277,8 @@ class Array:
         """
         before, layers = self._open.copy(), []
         positions = POSITIONS[whole["depth"]]
-        place = place_of(asked, whole, positions)
+        narrow = self._places.beyond_pairs
+        place = place_of(asked, whole, positions, beyond_pairs=narrow)
         # Beside what was asked for stands what fits everything, every other time.
         fillers = [op for op in ("dense", "reshape") if op in self.menu.ops]
         plain = fillers[int(self._random.integers(len(fillers)))] if asked and fillers else None
@@ -284,7 +286,7 @@ class Array:
         for number, position in enumerate(positions):
             others = {"layer": plain, "sharing": "no"} if plain else {}
             # A merge keeps the columns that it is given.
-            if number == place - 1 and asked.get("layer") in self._merges and asked.get("width") == "1":
+            if narrow and number == place - 1 and asked.get("layer") in self._merges and asked.get("width") == "1":
                 others = {"layer": "dense", "sharing": "no", "width": "1"} if "dense" in fillers else others
             mine = asked if number == place else others
             known = whole | {"position": position}
@@ -312,7 +314,8 @@ class Array:
             return dict(zip(SLOT, (self.grid.values[f][0] for f in SLOT), strict=True))
         best = np.flatnonzero(can_be & (gains == gains[can_be].max()))
         # Where nothing is left to gain, the first of all would be the same width and bias in every network.
-        return candidates[int(best[0] if gains[best[0]] else self._random.choice(best))]
+        left_to_chance = self._places.beyond_pairs and not gains[best[0]]
+        return candidates[int(self._random.choice(best) if left_to_chance else best[0])]
 
     def _can_be(self, table: NDArray[np.int_]) -> NDArray[np.bool_]:
         """Which rows of the table hold nothing impossible: no two values, and no three."""

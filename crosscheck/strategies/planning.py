@@ -114,6 +114,8 @@ class Places:
 
     def __init__(self, planner: Planner) -> None:
         self._planner, self._menu = planner, planner.menu
+        # Whether every pair is held: then what has one column is put where something can be seen of it, for triples.
+        self.beyond_pairs = False
         self._activations: dict[str, list[int]] = {}
         for i, activation in enumerate(self._menu.activations):
             self._activations.setdefault(activation[0] if activation else NONE, []).append(i)
@@ -146,7 +148,8 @@ class Places:
     def _joints(self, op: str, wanted: Mapping[str, str]) -> list[int]:
         """Of a merge; one column stays one where they are put together on another axis."""
         other = [i for i in self._merges[op] if self._menu.joints[i].axis != -1]
-        return other if op == "concat" and wanted["width"] == "1" and other else self._merges[op]
+        narrow = self.beyond_pairs and op == "concat" and wanted["width"] == "1"
+        return other if narrow and other else self._merges[op]
 
     @property
     def _nothing(self) -> int:
@@ -182,17 +185,19 @@ def _one_of(places: Sequence[int], random: np.random.Generator) -> int:
     return places[int(random.integers(len(places)))]
 
 
-def place_of(asked: Mapping[str, str], whole: Mapping[str, str], positions: Sequence[str]) -> int:
+def place_of(
+    asked: Mapping[str, str], whole: Mapping[str, str], positions: Sequence[str], *, beyond_pairs: bool = False
+) -> int:
     """The last place that may hold what was asked for; where it is shared, another layer follows.
 
-    Before a loss of classes what has one column does not stand last: of one class alone nothing can be seen. A merge
-    stands behind others there, which give it one column.
+    Beyond the pairs what has one column does not stand last before a loss of classes: of one class alone nothing can be
+    seen. A merge stands behind others there, which give it one column.
     """
     places = range(len(positions))[: -1 if asked.get("sharing") == "yes" and len(positions) > 1 else None]
     wanted = [place for place in places if positions[place] == asked.get("position", positions[place])]
     known = {**whole, **asked}
     order = wanted[::-1]
-    if asked.get("width") == "1" and whole.get("loss") in OF_CLASSES:
+    if beyond_pairs and asked.get("width") == "1" and whole.get("loss") in OF_CLASSES:
         merge = asked.get("layer", NONE) != NONE and OPS[asked["layer"]].kind == "merge"
         earlier = [place for place in wanted if place < len(positions) - 1] or wanted
         order = earlier[::-1] if merge else earlier
