@@ -4,7 +4,7 @@ The factors of a whole network (loss, reduction, dtype, batch, depth, family, me
 covering array, made by allpairspy. The layers of each network are then filled in one after the other, each with what
 covers most pairs that no network holds yet: of the values within the layer, and of them with those of the network. What
 counts is what the built network holds, not what was asked of it. Then come chains of operations, until every legal edge
-was there, networks around triples that none has held, the chains twice more, and networks around triples once more.
+was there, networks around triples that none has held, and both again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from numpy.typing import NDArray
 
 from crosscheck.spec.case import Case
 from crosscheck.spec.factors import FACTORS, Grid
-from crosscheck.spec.impossible import ENTANGLED
 from crosscheck.spec.ops import OPS
 from crosscheck.strategies import edges, shoulders
+from crosscheck.strategies.numbered import Numbered
+from crosscheck.strategies.packing import Packer
 from crosscheck.strategies.planning import (
     OF_CLASSES,
     POSITIONS,
+    SLOT,
+    WHOLE,
     Choices,
     Places,
     Planner,
@@ -35,10 +38,8 @@ from crosscheck.strategies.planning import (
     place_of,
     stands_somewhere,
 )
-from crosscheck.strategies.triples import Triples, possible
+from crosscheck.strategies.triples import Triples
 
-WHOLE = ("loss", "reduction", "dtype", "batch", "depth", "family", "order")
-SLOT = ("layer", "activation", "bias", "width", "sharing")
 # How many ops and activations are compared for a layer, and how many networks in vain are tried for what is left, and
 # around one pair.
 TOP = 5
@@ -49,8 +50,11 @@ AT_FIRST = 40
 # How often a network is planned around a triple before the next one has its turn, round by round; and so many in a row
 # that hold nothing new end it: of some operations there are triples that cannot be had for no reason that is known.
 ATTEMPTS, FRUITLESS = (4, 12, 24, 48, 400), 4000
-# Every edge comes again behind the triples, and then every triple: of one network alone nothing may be seen, where it
-# saturates. The edges have numbers of these families then.
+# The first few of them are packed with what else is wanted.
+PACKED = 2
+# Every edge and every triple comes so often: of one network alone nothing may be seen, where it saturates. From the
+# second time the edges have numbers of these families.
+TIMES = 3
 EVERYDAY = ("normal", "initialised")
 
 
@@ -60,20 +64,15 @@ class Array:
     def __init__(self, planner: Planner) -> None:
         self.planner, self.menu = planner, planner.menu
         self.grid = Grid.of(self.menu.space.ops, planner.dtypes, planner.families, self.menu.space.fixed)
-        self._ids = {
-            (factor, value): number
-            for number, (factor, value) in enumerate((f, v) for f in FACTORS for v in self.grid.values[f])
-        }
-        self._open = self._possible()
-        self._names = list(self._ids)
-        self._possible_pairs = self._open.copy()
-        self._possible_triples = possible(self.grid, self._ids, self._possible_pairs)
+        self._numbered = Numbered(self.grid)
+        self._ids, self._names, self._row = self._numbered.ids, self._numbered.names, self._numbered.row
+        self._open = self._numbered.pairs.copy()
         self._around_few = False
         self._random = np.random.default_rng(0)
         self._made: list[Choices] = []
         self._source = self._networks()
         self._places = Places(planner)
-        self._merges = {op for op in self.menu.space.ops if OPS[op].kind == "merge"}
+        self._packer = Packer(self._numbered, self._places, self.menu.space.most_layers, self._random)
 
     def __getitem__(self, index: int) -> Choices | None:
         """Network `index`; None beyond the last."""
@@ -106,14 +105,6 @@ class Array:
         """How many possible pairs no network holds yet."""
         return int(np.count_nonzero(np.triu(self._open)))
 
-    def _possible(self) -> NDArray[np.bool_]:
-        size = len(self._ids)
-        possible = np.zeros((size, size), np.bool_)
-        for cell in self.grid.cells(2):
-            a, b = (self._ids[part] for part in cell)
-            possible[a, b] = possible[b, a] = self.grid.impossible(cell) is None
-        return possible
-
     def _networks(self) -> Iterator[Choices]:
         covering = self._covering()
         yield from islice(covering, AT_FIRST)
@@ -122,12 +113,13 @@ class Array:
         yield from self._left_over()
         self._around_few = True
         yield from self._shown_pairs()
-        triples = Triples(self._possible_triples)
+        triples = Triples(self._numbered.triples)
         self._places.beyond_pairs = True
         yield from self._chains()
-        yield from self._around_triples(triples, 1)
-        yield from self._chains(EVERYDAY)
-        yield from self._around_triples(triples, 2)
+        for times in range(1, TIMES):
+            yield from self._around_triples(triples, times)
+            yield from self._chains(EVERYDAY)
+        yield from self._around_triples(triples, TIMES)
 
     def _on_shoulders(self) -> Iterator[Choices]:
         for chosen in shoulders.networks(self.planner, np.random.default_rng(1)):
@@ -157,7 +149,7 @@ class Array:
 
     def _shown_pairs(self) -> Iterator[Choices]:
         """Networks around pairs that were only in networks of which nothing can be seen."""
-        held, unseen = self._open, self._possible_pairs.copy()
+        held, unseen = self._open, self._numbered.pairs.copy()
         for chosen in self._made:
             _clear(unseen, self._shown_by(chosen, by_penalty=False))
         for pair in self._random.permutation(np.argwhere(np.triu(unseen))):
@@ -218,6 +210,7 @@ class Array:
         """
         for chosen in self._made[triples.networks :]:
             triples.hold(self._shown_by(chosen))
+        triples.want(times)
         fruitless = 0
         for attempts in ATTEMPTS:
             for ids in self._random.permutation(triples.left(times)):
@@ -225,16 +218,16 @@ class Array:
                     continue  # a network planned around another one holds it
                 if fruitless >= FRUITLESS:
                     return
-                planned = self._holding(ids, attempts)
+                planned = self._holding(ids, attempts, triples)
                 fruitless = fruitless + attempts if planned is None else 0
                 if planned is not None:
                     triples.hold(self._shown_by(planned))
                     yield planned
 
-    def _holding(self, ids: NDArray[np.int_], attempts: int) -> Choices | None:
-        wanted = dict(self._names[i] for i in ids)
-        for _ in range(attempts):
-            chosen = self._filled(*self._around(wanted))
+    def _holding(self, ids: NDArray[np.int_], attempts: int, triples: Triples) -> Choices | None:
+        asked = dict(self._names[i] for i in ids)
+        for attempt in range(attempts):
+            chosen = self._packer.network(asked, triples, plain=attempt >= PACKED)
             if any(set(ids.tolist()) <= set(row) for row in self._shown_by(chosen)):
                 return chosen
         return None
@@ -277,17 +270,13 @@ class Array:
         """
         before, layers = self._open.copy(), []
         positions = POSITIONS[whole["depth"]]
-        narrow = self._places.beyond_pairs
-        place = place_of(asked, whole, positions, beyond_pairs=narrow)
+        place = place_of(asked, whole, positions)
         # Beside what was asked for stands what fits everything, every other time.
         fillers = [op for op in ("dense", "reshape") if op in self.menu.ops]
         plain = fillers[int(self._random.integers(len(fillers)))] if asked and fillers else None
         plain = plain if self._random.integers(2) else None
         for number, position in enumerate(positions):
             others = {"layer": plain, "sharing": "no"} if plain else {}
-            # A merge keeps the columns that it is given.
-            if narrow and number == place - 1 and asked.get("layer") in self._merges and asked.get("width") == "1":
-                others = {"layer": "dense", "sharing": "no", "width": "1"} if "dense" in fillers else others
             mine = asked if number == place else others
             known = whole | {"position": position}
             wanted = self._best(known, mine)
@@ -309,24 +298,10 @@ class Array:
         candidates = [dict(zip(SLOT, values, strict=True)) for values in product(*tops.values(), *others)]
         table = np.array([self._row(known | candidate) for candidate in candidates])
         gains = self._open[table[:, :, np.newaxis], table[:, np.newaxis, :]].sum(axis=(1, 2))
-        can_be = self._can_be(table)
+        can_be = self._numbered.can_be(table)
         if not can_be.any():
             return dict(zip(SLOT, (self.grid.values[f][0] for f in SLOT), strict=True))
-        best = np.flatnonzero(can_be & (gains == gains[can_be].max()))
-        # Where nothing is left to gain, the first of all would be the same width and bias in every network.
-        left_to_chance = self._places.beyond_pairs and not gains[best[0]]
-        return candidates[int(self._random.choice(best) if left_to_chance else best[0])]
-
-    def _can_be(self, table: NDArray[np.int_]) -> NDArray[np.bool_]:
-        """Which rows of the table hold nothing impossible: no two values, and no three."""
-        pairs = self._possible_pairs[table[:, :, np.newaxis], table[:, np.newaxis, :]]
-        can_be = (pairs | np.eye(table.shape[1], dtype=np.bool_)).all(axis=(1, 2))
-        factor = [FACTORS.index(self._names[i][0]) for i in table[0]]
-        for chosen in ENTANGLED:
-            columns = [factor.index(FACTORS.index(name)) for name in chosen if FACTORS.index(name) in factor]
-            if len(columns) == len(chosen):
-                can_be &= self._possible_triples[tuple(table[:, column] for column in sorted(columns))]
-        return np.asarray(can_be)
+        return candidates[int(np.where(can_be, gains, -1).argmax())]
 
     def _top(self, factor: str, weight: NDArray[np.float64], known: Mapping[str, str]) -> list[str]:
         """The few values of a factor with the most open pairs; each also by what it misses within the layer.
@@ -340,9 +315,6 @@ class Array:
         partners = [self._ids[other, value] for value in self.grid.values[other]]
         score = [weight[self._ids[factor, v]] + 0.1 * self._open[self._ids[factor, v], partners].sum() for v in values]
         return [values[i] for i in np.argsort(score)[::-1][:TOP]]
-
-    def _row(self, values: Mapping[str, str]) -> list[int]:
-        return [self._ids[factor, values[factor]] for factor in FACTORS if factor in values]
 
     def _hold(self, rows: Iterable[Sequence[int]]) -> None:
         _clear(self._open, rows)

@@ -24,6 +24,9 @@ from crosscheck.strategies.values import make_case
 POSITIONS = {"1": ("only",), "2": ("first", "last"), "more": ("first", "middle", "middle", "middle", "last")}
 # Losses whose value is the same whatever a single class, or a single coordinate, is given.
 OF_CLASSES = ("softmax_cross_entropy", "nll", "kl_div", "cosine_similarity")
+# The factors of a whole network, and those of a layer beside its position.
+WHOLE = ("loss", "reduction", "dtype", "batch", "depth", "family", "order")
+SLOT = ("layer", "activation", "bias", "width", "sharing")
 # (op, variant, activation, joint)
 Layer = tuple[int, int, int, int]
 
@@ -185,24 +188,13 @@ def _one_of(places: Sequence[int], random: np.random.Generator) -> int:
     return places[int(random.integers(len(places)))]
 
 
-def place_of(
-    asked: Mapping[str, str], whole: Mapping[str, str], positions: Sequence[str], *, beyond_pairs: bool = False
-) -> int:
-    """The last place that may hold what was asked for; where it is shared, another layer follows.
-
-    Beyond the pairs what has one column does not stand last before a loss of classes: of one class alone nothing can be
-    seen. A merge stands behind others there, which give it one column.
-    """
+def place_of(asked: Mapping[str, str], whole: Mapping[str, str], positions: Sequence[str]) -> int:
+    """The last place that may hold what was asked for; where it is shared, another layer follows."""
     places = range(len(positions))[: -1 if asked.get("sharing") == "yes" and len(positions) > 1 else None]
     wanted = [place for place in places if positions[place] == asked.get("position", positions[place])]
     known = {**whole, **asked}
-    order = wanted[::-1]
-    if beyond_pairs and asked.get("width") == "1" and whole.get("loss") in OF_CLASSES:
-        merge = asked.get("layer", NONE) != NONE and OPS[asked["layer"]].kind == "merge"
-        earlier = [place for place in wanted if place < len(positions) - 1] or wanted
-        order = earlier[::-1] if merge else earlier
     return next(
-        (place for place in order if _possible(known | {"position": positions[place]})),
+        (place for place in reversed(wanted) if possible(known | {"position": positions[place]})),
         (wanted or places)[-1],
     )
 
@@ -211,11 +203,11 @@ def stands_somewhere(known: Mapping[str, str]) -> bool:
     """Whether the values go together, at some position of a network of their depth."""
     positions = POSITIONS.get(known.get("depth", ""), ())
     if "position" in known or not positions:
-        return _possible(known)
-    return any(_possible({**known, "position": place}) for place in positions)
+        return possible(known)
+    return any(possible({**known, "position": place}) for place in positions)
 
 
-def _possible(known: Mapping[str, str]) -> bool:
+def possible(known: Mapping[str, str]) -> bool:
     return impossible(tuple(known.items())) is None
 
 

@@ -1,49 +1,46 @@
-"""Which triples of values the planned networks have held, and how often."""
+"""Which triples of values the planned networks have held, how often, and which are wanted still."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crosscheck.spec.factors import Grid
-from crosscheck.spec.impossible import impossible
-
-
-def possible(grid: Grid, ids: Mapping[tuple[str, str], int], pairs: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """[a, b, c] for a < b < c, the numbers of the values in the order of the factors: whether all three can be had.
-
-    `pairs` says it of any two, on both sides of the diagonal.
-    """
-    order = np.arange(len(ids))
-    found = pairs[:, :, np.newaxis] & pairs[:, np.newaxis, :] & pairs
-    found &= (order[:, np.newaxis, np.newaxis] < order[:, np.newaxis]) & (order[:, np.newaxis] < order)
-    for cell in grid.entangled():
-        if impossible(cell) is not None:
-            found[tuple(sorted(ids[part] for part in cell))] = False
-    return found
-
 
 @dataclass
 class Triples:
-    """In how many of the `networks` so far each triple was."""
+    """In how many of the `networks` so far each triple was; `possible[a, b, c]` for a < b < c."""
 
     possible: NDArray[np.bool_]
     networks: int = 0
 
     def __post_init__(self) -> None:
         self._counts = np.zeros(self.possible.shape, np.uint16)
+        self._times = 0
+        # [a, b, c] in any order.
+        self.wanted = np.zeros(self.possible.shape, np.bool_)
+
+    def want(self, times: int) -> None:
+        """From now on those are wanted that fewer networks have held."""
+        self._times = times
+        left = self.possible & (self._counts < times)
+        self.wanted = np.logical_or.reduce([left.transpose(order) for order in permutations(range(3))])
 
     def hold(self, rows: Iterable[Sequence[int]]) -> None:
         """Count a network of these rows: once for each triple, in however many of its rows that is."""
         self.networks += 1
         cells = [list(combinations(sorted(row), 3)) for row in rows]
-        if cells:
-            flat = np.unique(np.ravel_multi_index(tuple(np.concatenate(cells).T), self._counts.shape))
-            self._counts.reshape(-1)[flat] += 1
+        if not cells:
+            return
+        held = np.unique(np.ravel_multi_index(tuple(np.concatenate(cells).T), self._counts.shape))
+        counts = self._counts.reshape(-1)
+        counts[held] += 1
+        enough = np.unravel_index(held[counts[held] >= self._times], self._counts.shape)
+        for order in permutations(enough):
+            self.wanted[order] = False
 
     def left(self, times: int) -> NDArray[np.int_]:
         """Those that can be had and were held less often."""

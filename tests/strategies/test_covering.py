@@ -95,10 +95,13 @@ def test_no_network_planned_or_drawn_holds_three_values_that_are_called_impossib
 
 
 @pytest.mark.long
-def test_every_triple_that_can_be_had_is_held_by_a_planned_network() -> None:
+def test_every_triple_that_can_be_had_is_held_by_a_planned_network_within_20_000() -> None:
+    """As many as a nightly run has; three networks were planned around most of them by then."""
     planned = Array(Planner(Menu(EVERYTHING), DTYPES, tuple(FAMILIES), 1))
     held = Held(planned.grid)
-    for index in _all(planned):
+    every = _all(planned)
+    assert len(every) < 20_000
+    for index in every:
         case = planned.case(index, 0)
         assert case is not None
         held.add(case)
