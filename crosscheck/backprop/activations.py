@@ -134,7 +134,12 @@ def below_the_top(z: Array, axis: int) -> tuple[Array, Array]:
 
 
 def not_the_top(half: Array) -> Array:
-    """0 at the largest, where half = 0, and 1 elsewhere. No comparison: a tie is no kink here."""
+    """0 at the largest, where half = 0, and 1 elsewhere.
+
+    Without a comparison where numbers are not plain: those count kinks, and a tie is none here.
+    """
+    if type(half) is np.ndarray:
+        return (half < 0).astype(half.dtype)
     large = np.finfo(half.dtype).max * 2.0**-20  # the smallest number times it, twice, is above 1
     return np.minimum(np.minimum(np.minimum(-half, 1.0) * large, 1.0) * large, 1.0)
 

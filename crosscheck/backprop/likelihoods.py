@@ -63,8 +63,9 @@ def nll_slope(a: Array, y: Array, **_others: object) -> Array:
 
 
 def one_hot(a: Array, y: Array) -> Array:
-    """Rows of 0 with a 1 at the class; one of no class is all 0."""
-    return (np.arange(a.shape[-1]) == y[..., np.newaxis]).astype(a.dtype)
+    """Rows of 0 with a 1 at the class; one of no class is all 0. Class by class in memory, as `class_by_class`."""
+    classes = np.arange(a.shape[-1])[:, np.newaxis]
+    return (classes == y[..., np.newaxis, :]).astype(a.dtype).swapaxes(-1, -2)
 
 
 def counted(y: Array, targets: str, ignore_index: int, **_others: object) -> Array | None:

@@ -157,8 +157,8 @@ def forward(
         outputs.append(output)
         if left is not None:
             kept[i] = left
-    tape = replace(tape, outputs=tuple(outputs), begun=_begun(tape, rows))
-    return replace(tape, loss=loss(tape, rows))
+    begun = _begun(tape, rows)
+    return replace(tape, outputs=tuple(outputs), loss=_value(tape, rows, begun), begun=begun)
 
 
 def backward(tape: Tape, rows: Rows = ROWS, walk: Walk = WALK) -> tuple[dict[str, Array], dict[int, Array]]:
@@ -192,8 +192,7 @@ def _as_numbers(params: Mapping[str, Array], inputs: Mapping[str, Array], target
 
 
 def site_of(architecture: Architecture, index: int) -> Site:
-    node = architecture.nodes[index]
-    return Site(node.attributes, architecture.shapes_of(node.inputs), architecture.node_shapes[index])
+    return Site(architecture.nodes[index].attributes, architecture.in_shapes[index], architecture.node_shapes[index])
 
 
 def of_one(op: str, index: int) -> str:
@@ -202,7 +201,7 @@ def of_one(op: str, index: int) -> str:
 
 
 def _row_of(rows: Rows, node: Node, index: int) -> Row:
-    return rows.get(of_one(node.op, index)) or rows[node.op]
+    return rows[node.op] if rows is ROWS else rows.get(of_one(node.op, index)) or rows[node.op]
 
 
 def _apply(rows: Rows, index: int, tape: Tape) -> tuple[Array, Kept | None]:
@@ -229,8 +228,12 @@ def _pull_back(rows: Rows, index: int, tape: Tape, d_out: Array) -> tuple[tuple[
 
 def loss(tape: Tape, rows: Rows) -> Array:
     """The loss of a forward pass by these rows, leading axes alone."""
+    return _value(tape, rows, tape.begun)
+
+
+def _value(tape: Tape, rows: Rows, begun: Started | None) -> Array:
     row, given, own, c = _loss_parts(tape, rows)
-    value = reduction.total(row, given, own, c, len(tape.architecture.terms_shape), _start(tape, row, given, own))
+    value = reduction.total(row, given, own, c, len(tape.architecture.terms_shape), _start(begun, row, given, own))
     for part in reduction.penalties(tape.architecture, tape.params):
         value = value + part
     return value
@@ -250,7 +253,7 @@ def loss_vectors(tape: Tape, rows: Rows) -> tuple[Array, ...]:
 
 def _loss_slopes(tape: Tape, rows: Rows, walk: Walk = WALK) -> tuple[Array, ...]:
     row, given, own, c = _loss_parts(tape, rows, walk)
-    return reduction.slopes(row, given, own, c, _start(tape, row, given, own))
+    return reduction.slopes(row, given, own, c, _start(tape.begun, row, given, own))
 
 
 def _begun(tape: Tape, rows: Rows) -> Started | None:
@@ -258,9 +261,9 @@ def _begun(tape: Tape, rows: Rows) -> Started | None:
     return Started(row, given, own, row.in_steps.begin(*given, **own)) if row.in_steps else None
 
 
-def _start(tape: Tape, row: Loss, given: tuple[Array, ...], own: Mapping[str, Value]) -> Any:
-    """What the loss began with on this tape, if it was this one: a tape may be read again by other rules."""
-    return tape.begun.start if tape.begun is not None and tape.begun.of(row, given, own) else None
+def _start(begun: Started | None, row: Loss, given: tuple[Array, ...], own: Mapping[str, Value]) -> Any:
+    """What the loss began with, if it was this one: a tape may be read again by other rules."""
+    return begun.start if begun is not None and begun.of(row, given, own) else None
 
 
 def _loss_parts(tape: Tape, rows: Rows, walk: Walk = WALK) -> tuple[Loss, tuple[Array, ...], dict[str, Value], Any]:

@@ -160,3 +160,10 @@ def plus(fresh: Array, values: Array) -> Array:
         return fresh + values
     fresh += values
     return fresh
+
+
+def product_beside(like: Array, a: Array, b: Array) -> Array:
+    """The product of a and b, which lies in memory as `like` does where that is plain: they are read together."""
+    if type(like) is not np.ndarray or like.flags.c_contiguous:
+        return np.matmul(a, b)
+    return np.matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2)).swapaxes(-1, -2)

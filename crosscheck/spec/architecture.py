@@ -144,6 +144,11 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
         return tuple(shapes)
 
     @cached_property
+    def in_shapes(self) -> tuple[tuple[Shape, ...], ...]:
+        """Shapes of what each node is given, without leading axes."""
+        return tuple(self.shapes_of(node.inputs) for node in self.nodes)
+
+    @cached_property
     def param_shapes(self) -> FrozenDict[Shape]:
         """Shape of each parameter, by key, in order of first use."""
         result: dict[str, Shape] = {}
