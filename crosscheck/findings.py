@@ -234,7 +234,10 @@ def _diagnosis(case: Case, judgement: Judgement, failures: list[Failure]) -> Ite
         return  # of a single number everything is a multiple: it is a factor where it is one in every case
     shared = frozenset.intersection(*(f.equals for f in with_ratio))
     differ = ratio.differ(f.ratio for f in with_ratio if f.ratio is not None)
-    said = ratio.sentence(ratio.constant_ratio(judgement), shared, len(with_ratio), differ)
+    here = ratio.constant_ratio(judgement)
+    if here is not None and not differ:  # what the networks had before they were shrunk is not "here"
+        shared &= ratio.named(here, case.architecture)
+    said = ratio.sentence(here, shared, len(with_ratio), differ)
     if said:
         yield said
 

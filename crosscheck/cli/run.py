@@ -52,7 +52,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     settings = _settings(options)
     wanted = _reports(options["reports"])
     _check_writable(options["reports_dir"])
-    with _progress(settings, shown=not (options["no_progress"] or options["quiet"])) as advance:
+    with _progress(settings, shown=not (options["no_progress"] or options["quiet"])) as advance, _left_as_found():
         outcome = session.verify(settings, advance)
     folder = options["reports_dir"] / _run_name(outcome)
     outcome = session.save(outcome, folder)
@@ -80,6 +80,17 @@ def _settings(options: dict[str, Any]) -> Settings:
         first_failure=options["first_failure"],
         certify=options["certify"],
     )
+
+
+@contextmanager
+def _left_as_found() -> Iterator[None]:
+    """The working directory and the standard streams stay those of the user, whatever the subject makes of them."""
+    here, out, err = Path.cwd(), sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
+        os.chdir(here)
 
 
 def _check_writable(folder: Path) -> None:

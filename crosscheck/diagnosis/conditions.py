@@ -5,7 +5,7 @@ Found by asking for variations of the case; a property is told only where both k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from crosscheck.diagnosis.properties import Property, properties
 from crosscheck.diagnosis.seen import Seen
 from crosscheck.judge.compare import UNINFORMATIVE, Status
+from crosscheck.spec.case import Case
 from crosscheck.spec.fault import Factor, Fault
 from crosscheck.spec.result import Array, Bools
 
@@ -20,21 +21,30 @@ from crosscheck.spec.result import Array, Bools
 RIGHT, OFTEN = 3, 0.5
 
 
-def condition(seen: Sequence[Seen], where: Fault | None) -> str | None:
-    """`only at batch 1`, `only where z < 0`, `only where ids repeat`; None where nothing that was tried holds."""
+def condition(seen: Sequence[Seen], where: Fault | None, ask: Callable[[Case], Seen] | None = None) -> str | None:
+    """`only at batch 1`, `only where z < 0`, `only where ids repeat`; None where nothing that was tried holds.
+
+    `ask` puts a further case to the subject: what fails without the property too does not hang on it.
+    """
     if where is not None and where.factor is Factor.SLOPE and where.op is not None:
         found = _of_the_elements(seen, where.op)
         if found is not None:
             return found
-    best: tuple[float, str] | None = None
-    for item in properties([s.case for s in seen], where):
-        rate = _rate(item, seen)
-        if rate is not None and (best is None or rate > best[0]):
-            best = rate, item.words
-    return f"only {best[1]}" if best is not None else None
+    suspects = {t.name for s in seen for t in s.tensors.values() if t.wrong.any()}
+    rated = [(_rate(item, seen, suspects), item) for item in properties([s.case for s in seen], where)]
+    holding = sorted(((rate, item) for rate, item in rated if rate is not None), key=lambda found: -found[0])
+    return next((f"only {item.words}" for _, item in holding if _hangs_on(item, seen, ask)), None)
 
 
-def _rate(item: Property, seen: Sequence[Seen]) -> float | None:
+def _hangs_on(item: Property, seen: Sequence[Seen], ask: Callable[[Case], Seen] | None) -> bool:
+    """Whether the smallest case that was wrong is right without it, as far as that can be asked."""
+    if ask is None or item.without is None:
+        return True
+    wrong = min((s for s in seen if s.failed), key=lambda s: len(s.case.architecture.nodes))
+    return not ask(item.without(wrong.case)).failed
+
+
+def _rate(item: Property, seen: Sequence[Seen], suspects: Collection[str]) -> float | None:
     """How often it is wrong with the property; None where it is wrong without, or too few right ones are without."""
     with_it = [0, 0]
     right_without = 0
@@ -44,9 +54,10 @@ def _rate(item: Property, seen: Sequence[Seen]) -> float | None:
             has = np.zeros(s.case.n_points, np.bool_)
         if (s.wrong_points & ~has).any():
             return None
-        right_without += int((s.right_points & ~has).sum())
+        right = s.right_points(suspects)
+        right_without += int((right & ~has).sum())
         with_it[0] += int((s.wrong_points & has).sum())
-        with_it[1] += int((s.right_points & has).sum())
+        with_it[1] += int((right & has).sum())
     rate = with_it[0] / max(sum(with_it), 1)
     return rate if right_without >= RIGHT and rate >= OFTEN else None
 

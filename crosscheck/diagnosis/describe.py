@@ -197,12 +197,19 @@ def _entry(tensor: TensorJudgement, place: tuple[int, ...], ratio: float) -> Ent
 
 
 def extent(judgement: Judgement) -> list[str]:
-    """Which gradients are wrong and which are right, where some are: the error enters between them."""
+    """Which gradients are wrong and which are right, where some are: the error enters between them.
+
+    Right in the network that is shown, and where they are not 0: what is 0 is right whatever it lacks.
+    """
     wrong = [name for name, t in judgement.tensors.items() if t.count(Status.DISAGREE)]
-    right = [name for name, t in judgement.tensors.items() if t.count(Status.AGREE) and name not in wrong]
+    right = [
+        name
+        for name, t in judgement.tensors.items()
+        if name not in wrong and ((t.status == Status.AGREE) & (t.values["subject"] != 0)).any()
+    ]
     if judgement.verdict is Verdict.ORACLE_DISAGREES or not wrong or not right:
         return []
-    return [f"wrong: {', '.join(wrong)}; right: {', '.join(right)}"]
+    return [f"wrong: {', '.join(wrong)}; right here: {', '.join(right)}"]
 
 
 def sides(judgement: Judgement, tensor: str | None) -> dict[str, tuple[str, ...]]:

@@ -120,7 +120,7 @@ def diagnose(
         everywhere = recognise.at_random(seen) or next(filter(None, map(_wrong_everywhere, found)), None)
     located = _told_apart(located, known.faults)
     terms = tuple(_terms(case.architecture, located))
-    if known.likely and known.likely[0].behind:
+    if known.likely and known.likely[0].behind and _is_behind(seen, met, subject, arbiter):
         located, terms = None, BEHIND
     likely = [named.text for named in known.likely]
     return Diagnosis(
@@ -130,12 +130,21 @@ def diagnose(
         bugs=known.bugs,
         first=known.likely[0].bugs if known.likely else (),
         ruled_out=known.ruled_out,
-        condition=conditions.condition(seen, fault),
+        condition=conditions.condition(seen, fault, lambda other: asked(other, subject, arbiter)),
         extents=tuple(extents(seen)),
         terms=terms,
         beside=tuple(_wrong_beside(located, found)),
         seen=tuple(seen),
     )
+
+
+def _is_behind(seen: Sequence[Seen], others: Iterable[Case], subject: Subject, arbiter: Certifier) -> bool:
+    """Whether it is seen behind a node too: where networks of a loss alone fail, the slope of that may be clipped."""
+    if any(s.failed and s.case.architecture.nodes for s in seen):
+        return True
+    deeper = [other for other in others if other.architecture.nodes and not arbiter.gaps(other.architecture)]
+    failing = [s for s in (asked(other, subject, arbiter) for other in deeper) if s.failed]
+    return not failing or any(recognise.is_behind([s]) for s in failing)
 
 
 def _places(located: Located | None, *, one_network: bool) -> list[tuple[int | None, Fault]]:
@@ -249,7 +258,10 @@ def _behind(architecture: Architecture, located: Located) -> Iterator[Term]:
     if link < 0 or not architecture.nodes[link].params:
         return
     role = next(iter(architecture.nodes[link].params))
-    states = [s.state for s in located.steps if s.node == link and s.fault.factor is Factor.PARAM]
+    if (link, Fault(architecture.nodes[link].op, Factor.PARAM, role)) in located.others:
+        return  # that has been said
+    own = [s for s in located.steps if s.node == link and s.fault.factor is Factor.PARAM]
+    states = [s.state for s in own if s.fault.part in ("", None, role)]
     state = "right" if "right" in states and "wrong" not in states else "unknown"
     yield f"∂z/∂{'w' if role == 'weight' else role}", state, ""
 

@@ -39,10 +39,16 @@ def extents(seen: Sequence[Seen]) -> list[str]:
     found = []
     for tensor in largest.tensors.values():
         if tensor.wrong.any():
-            alike = [s.tensors[tensor.name] for s in failing if tensor.name in s.tensors]
+            built = _built(largest)
+            alike = [s.tensors[tensor.name] for s in failing if tensor.name in s.tensors and _built(s) == built]
             of_shape = [t for t in alike if t.wrong.shape[1:] == tensor.wrong.shape[1:]]
             found += _along_axes(of_shape, largest.case.architecture)
     return found[:MOST]
+
+
+def _built(seen: Seen) -> list[tuple[object, ...]]:
+    """The operations and links of a network: in another one of the same keys an axis may number other things."""
+    return [(node.op, node.inputs) for node in seen.case.architecture.nodes]
 
 
 def _along_axes(alike: Sequence[Tensor], architecture: Architecture) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,8 @@ from crosscheck.spec.op import Attribute, Value
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.result import Array, Bools
 
+# Of so many values of a number that were met no single one is called the condition.
+FEW = 3
 # By point (P,): whether a case has the property. None where it makes no sense there.
 Has = Callable[[Case], Bools | None]
 # Of an input (P, numbers): by point.
@@ -24,10 +26,15 @@ Test = Callable[[Array], Any]
 
 @dataclass(frozen=True)
 class Property:
-    """In words that follow "only", and how to see it."""
+    """In words that follow "only", and how to see it.
+
+    `without` changes the numbers of a case until it has the property no more: asked of one that was wrong, it tells
+    whether the failure hangs on it, or on what came with it.
+    """
 
     words: str
     has: Has
+    without: Callable[[Case], Case] | None = None
 
 
 def properties(cases: Sequence[Case], where: Fault | None) -> list[Property]:
@@ -43,22 +50,46 @@ def properties(cases: Sequence[Case], where: Fault | None) -> list[Property]:
         Property("where no id repeats", partial(_integers, test=lambda ids: ~_repeats(ids))),
         Property("where the mask hides something", partial(_masks, test=lambda m: ~m.all(axis=1))),
         Property("where the mask hides nothing", partial(_masks, test=lambda m: m.all(axis=1))),
-        Property("where an input is exactly 0", partial(_numbers, test=lambda x: (x == 0).any(axis=1))),
-        Property("where inputs are equal", partial(_numbers, test=_repeats)),
-        Property("where an input is negative", partial(_numbers, test=lambda x: (x < 0).any(axis=1))),
-        Property("where an input is positive", partial(_numbers, test=lambda x: (x > 0).any(axis=1))),
+        _of_numbers("where an input is exactly 0", lambda x: (x == 0).any(axis=1), _off_zero),
+        _of_numbers("where inputs are equal", _repeats, _apart),
+        _of_numbers("where an input is negative", lambda x: (x < 0).any(axis=1), np.abs),
+        _of_numbers("where an input is positive", lambda x: (x > 0).any(axis=1), lambda x: -np.abs(x)),
     ]
     if where is not None and where.op is not None:
         met = [node.attributes for case in cases for node in _nodes(case, where.op)]
         for attribute in OPS[where.op].attributes:
             values = dict.fromkeys(attributes[attribute.name] for attributes in met if attribute.name in attributes)
-            for value in values if len(values) > 1 else ():
-                words = f"with {attribute.name}={_text(value)}"
-                found.append(Property(words, partial(_attribute, op=where.op, attribute=attribute, value=value)))
-            if attribute.type in ("int", "sizes") and attribute.default is not None and len(values) > 1:
+            counted = attribute.type in ("int", "sizes", "float")
+            if counted and attribute.default is not None and len(values) > 1:
                 words = f"with {attribute.name} other than {_text(attribute.default)}"
                 found.append(Property(words, partial(_unlike, op=where.op, attribute=attribute)))
+            # Of a number that takes many values one alone is no rule, where few were met.
+            for value in values if len(values) > (FEW if counted else 1) else ():
+                words = f"with {attribute.name}={_text(value)}"
+                found.append(Property(words, partial(_attribute, op=where.op, attribute=attribute, value=value)))
     return found
+
+
+def _of_numbers(words: str, test: Test, change: Callable[[Array], Array]) -> Property:
+    def without(case: Case) -> Case:
+        changed = {
+            item.name: change(case.inputs[item.name]).astype(case.inputs[item.name].dtype)
+            for item in case.architecture.inputs
+            if item.dtype == "float"
+        }
+        return replace(case, inputs={**case.inputs, **changed})
+
+    return Property(words, partial(_numbers, test=test), without)
+
+
+def _off_zero(values: Array) -> Array:
+    return np.asarray(np.where(values == 0, 0.5, values))
+
+
+def _apart(values: Array) -> Array:
+    """No two alike: what is added has more digits than the numbers of a diagnosis."""
+    steps = np.arange(values[0].size).reshape(values.shape[1:])
+    return np.asarray(values + (steps + 1.0) / (values[0].size + 1.0) / 7.0)
 
 
 def _text(value: Value) -> str:

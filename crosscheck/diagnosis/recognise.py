@@ -25,6 +25,10 @@ BY_CHANCE = 4.0
 MANY = 30
 # One wrong number has every pattern.
 SEVERAL = 2
+# True values that differ, of which small ones may be off by the same amount for another reason.
+APART = 5
+# What is off by so many bounds is known to a few parts in a hundred.
+KNOWN = 20.0
 # So many different factors are told.
 SHOWN = 3
 
@@ -89,12 +93,19 @@ def _ruled_out(
     tried = {m.symptom for m in looked.tried if where} & OF_ONE_FORM
     if any(fault.op != "dense" for _, fault in where):
         tried -= {Symptom.TRANSPOSED}
+    if any(fault.op != "dropout" for _, fault in where):
+        tried -= {Symptom.MASK}
     if any(fault.op not in SUMMED_ONCE for _, fault in where):
         tried -= {Symptom.MEAN}
     tried |= CONCLUSIVE
     if Symptom.FACTOR in fits:
         tried -= AS_A_FACTOR
     return tuple(sorted(tried - set(fits), key=lambda s: list(Symptom).index(s)))
+
+
+def is_behind(seen: Sequence[Seen]) -> bool:
+    """Whether what was done to the gradients as a whole is seen in these answers."""
+    return any(pattern(seen) for pattern in BEHIND)
 
 
 def _measured(patterns: Iterable[tuple[Symptom, Pattern]], failing: Sequence[Seen]) -> list[Named]:
@@ -277,14 +288,28 @@ def _not_a_number(seen: Sequence[Seen]) -> str | None:
 
 
 def _slight(seen: Sequence[Seen]) -> str | None:
-    """Off by about one relative size everywhere: a constant of too few digits, or a step of a difference quotient."""
-    sizes = [np.abs(t.claimed - t.true)[t.wrong] / np.abs(t.true)[t.wrong] for t in _wrong(seen) if (t.true != 0).all()]
+    """Off by a small part of the true value: a constant of too few digits, or a step of a difference quotient."""
+    with np.errstate(all="ignore"):
+        sizes = [np.abs(t.claimed - t.true)[t.wrong] / np.abs(t.true)[t.wrong] for t in _wrong(seen)]
     values: Floats = np.concatenate([np.zeros(0), *sizes])
     if not len(values) or not np.isfinite(values).all() or values.max() > 1e-3:
         return None
-    return (
-        f"off by {values.min():.1e} to {values.max():.1e} of the true value: a constant or a formula of too few digits"
-    )
+    least, most = f"{values.min():.1e}", f"{values.max():.1e}"
+    part = f"{least} to {most}" if least != most else most
+    return f"off by {part} of the true value: a constant or a formula of too few digits"
+
+
+def _offset(seen: Sequence[Seen]) -> str | None:
+    """Off by one number wherever it is wrong, whatever the true value is."""
+    parts = [(t.claimed[t.wrong], t.true[t.wrong], t.bound[t.wrong]) for t in _wrong(seen)]
+    claimed, true, bound = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
+    if len(set(true.tolist())) < APART or not np.isfinite(claimed).all():
+        return None
+    off = claimed - true
+    best = float(off[bound.argmin()])
+    if not (np.abs(off - best) <= bound + bound.min()).all() or not (np.abs(off) > KNOWN * bound).all():
+        return None
+    return f"off by {best:.2g} wherever it is wrong, whatever the true value is: a constant was added"
 
 
 def at_random(seen: Sequence[Seen]) -> str | None:
@@ -314,6 +339,7 @@ PATTERNS: tuple[tuple[Symptom, Pattern], ...] = (
     (Symptom.NAN,        _not_a_number),
     (Symptom.NEGATED,    _negated),
     (Symptom.MISSING,    _zero),
+    (Symptom.PENALTY,    _offset),
     (Symptom.SLIGHT,     _slight),
     (Symptom.FACTOR,     _factor),
     (Symptom.STALE,      whole.of_another),

@@ -67,10 +67,15 @@ class Seen:
         """(P,): where some gradient is wrong."""
         return self._by_point(lambda t: t.wrong)
 
-    @cached_property
-    def right_points(self) -> Bools:
-        """(P,): where gradients were compared, and none is wrong."""
-        known = self._by_point(lambda t: self.judgement.tensors[t.name].status == Status.AGREE)
+    def right_points(self, suspects: Collection[str]) -> Bools:
+        """(P,): where none is wrong, and of a gradient of these names, where there is one, something could have been.
+
+        A gradient that is 0 is right whatever it lacks.
+        """
+        asked = suspects if any(name in self.tensors for name in suspects) else self.tensors
+        known = self._by_point(
+            lambda t: (self.judgement.tensors[t.name].status == Status.AGREE) & (t.true != 0) & (t.name in asked)
+        )
         return np.asarray(known & ~self.wrong_points)
 
     def _by_point(self, of: Callable[[Tensor], Bools]) -> Bools:

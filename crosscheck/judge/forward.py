@@ -85,9 +85,9 @@ def message(architecture: Architecture, ratio: float | None) -> str:
     return f"your loss is {in_words(ratio)} × {loss.op}: pass scale={in_words(scale)}"
 
 
-def overflowed(architecture: Architecture) -> str:
+def not_finite(architecture: Architecture, *, agrees_elsewhere: bool) -> str:
     """What to tell the user about a loss that is infinite or NaN where the true one is finite, and only there."""
-    return (
-        f"the subject's loss is not finite where the true {architecture.loss.op} is: an exp that overflowed, or the "
-        "log of a probability that underflowed to 0; at the other points it agrees"
-    )
+    said = f"the subject's loss is not finite where the true {architecture.loss.op} is"
+    if not agrees_elsewhere:
+        return f"{said}, at every point of this case"
+    return f"{said}: as an exp that overflowed, or the log of a probability that underflowed to 0; elsewhere it agrees"

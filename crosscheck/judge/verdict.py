@@ -10,7 +10,7 @@ import numpy as np
 
 from crosscheck.judge.arbiter import Centre, arbitrate
 from crosscheck.judge.compare import ALONE, TOLERANCE, Party, Status, TensorJudgement, by_point, compare
-from crosscheck.judge.forward import ForwardJudgement, constant_ratio, message, overflowed
+from crosscheck.judge.forward import ForwardJudgement, constant_ratio, message, not_finite
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import ContractBroken
 from crosscheck.spec.result import (
@@ -152,9 +152,12 @@ def with_own_forward(judgement: Judgement, claimed: Gradients, differences: Refe
 
 
 def _unless_proved_right(own: TensorJudgement, judgement: Judgement) -> TensorJudgement:
-    """Differences of its own loss, where that is the one asked for, do not accuse a gradient that is proved right."""
+    """Differences of its own loss do not accuse a gradient that is proved right of the one that was asked for.
+
+    Where that is another loss, that has been said, and to which of the two the backward belongs.
+    """
     known = judgement.tensors.get(own.name)
-    if known is None or known.truth is None or judgement.forward is None or judgement.forward.disagrees:
+    if known is None or known.truth is None or judgement.forward is None:
         return own
     right = known.truth.answered & ~known.truth.wrong["subject"]
     status = np.where(right & (own.status == Status.DISAGREE), Status.UNINFORMATIVE, own.status).astype(np.int8)
@@ -237,7 +240,8 @@ def _forward(
     ratio = constant_ratio(subject, tuple(_witness(w, r, bounds, LOSS) for w, r in speak.items()))
     wrong = losses.status == Status.DISAGREE
     lost = bool((wrong & ~np.isfinite(claimed.loss)).any() and not (wrong & np.isfinite(claimed.loss)).any())
-    text = overflowed(case.architecture) if lost else message(case.architecture, ratio)
+    elsewhere = bool((losses.status == Status.AGREE).any())
+    text = not_finite(case.architecture, agrees_elsewhere=elsewhere) if lost else message(case.architecture, ratio)
     if ratio is None:
         return ForwardJudgement(losses, None, text), claimed
     rescaled = replace(

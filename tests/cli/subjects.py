@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 from typing import Any
 
 from builders import as_callable
@@ -30,3 +32,19 @@ def interrupts(architecture: Any, point: Any) -> Any:
     if next(calls) == 400:
         raise KeyboardInterrupt
     return right(architecture, point)
+
+
+def goes_elsewhere(architecture: Any, point: Any) -> Any:
+    """It changes the directory that it is asked in, and what it prints to."""
+    os.chdir("/")
+    sys.stdout = None  # type: ignore[assignment]
+    return right(architecture, point)
+
+
+def rounds_the_loss(architecture: Any, point: Any) -> Any:
+    loss, gradients = right(architecture, point)
+    return float(int(loss)), gradients
+
+
+def never_finite(architecture: Any, point: Any) -> Any:
+    return float("nan"), right(architecture, point)[1]

@@ -61,6 +61,29 @@ def test_0_where_all_agree(cli: Run, tmp_path: Path) -> None:
     assert record(tmp_path).exit.code == 0
 
 
+def test_the_report_lies_where_it_was_asked_for_wherever_the_subject_went(cli: Run, tmp_path: Path) -> None:
+    code, out, err = cli("run", subject("goes_elsewhere"), *QUICK, *TANH)
+    assert (code, err) == (0, "")
+    assert Path.cwd() == tmp_path
+    assert f"report  {Path('reports') / 'index.html'}" in out
+    assert (tmp_path / "reports" / "index.html").is_file()
+
+
+def test_another_loss_with_a_backward_that_is_right_is_one_finding(cli: Run, tmp_path: Path) -> None:
+    """That the gradients are not those of the loss that is returned is said of the loss, and not once more of each."""
+    code, _, _ = cli("run", subject("rounds_the_loss"), "--max-examples", "4", "--points", "2", "--no-progress", *TANH)
+    assert code == 1
+    (finding,) = record(tmp_path).findings
+    assert finding.verdict == "FORWARD_DISAGREES"
+
+
+def test_a_loss_that_is_finite_nowhere_is_no_exp_that_overflowed(cli: Run, tmp_path: Path) -> None:
+    code, _, _ = cli("run", subject("never_finite"), "--max-examples", "4", "--points", "2", "--no-progress", *TANH)
+    assert code == 1
+    (finding,) = record(tmp_path).findings
+    assert finding.message == "the subject's loss is not finite where the true sse is, at every point of this case"
+
+
 def test_what_stands_beside_the_run_and_cannot_be_read_is_told_in_a_line(cli: Run, tmp_path: Path) -> None:
     """The page says it too; it is no failure of the run."""
     folder = tmp_path / "reports"

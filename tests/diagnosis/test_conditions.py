@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from builders import Wrong, case_of, changed, with_arrays
 
 from crosscheck import mutants
 from crosscheck.diagnosis import conditions, extents
-from crosscheck.diagnosis.seen import Seen, variations
+from crosscheck.diagnosis.properties import properties
+from crosscheck.diagnosis.seen import Seen, asked, variations
 from crosscheck.mutants.changes import Backward, Call, layer, slope
 from crosscheck.oracles.ball import Ball
+from crosscheck.spec import Case, Gradients
 from crosscheck.spec.fault import Factor, Fault
 from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
@@ -41,7 +47,7 @@ def seen(op: str, row: object, met: dict[str, Value] | None = None) -> list[Seen
         ("tanh", NEGATIVE, {}, "only where z < 0"),
         ("dense", ONE_SAMPLE, {"out": 2}, "only at batch 1"),
         ("dense", SEVERAL, {"out": 2}, "only at a batch above 1"),
-        ("conv1d", STRIDED, {"out": 1, "kernel": 1, "stride": 2}, "only with stride=2"),
+        ("conv1d", STRIDED, {"out": 1, "kernel": 1, "stride": 2}, "only with stride other than 1"),
     ],
 )
 def test_the_condition_is_found_by_asking_variations(op: str, row: object, met: dict[str, Value], said: str) -> None:
@@ -61,6 +67,60 @@ def test_repeated_ids() -> None:
     mutant = next(m for m in mutants.mutants() if m.name == "embedding: duplicates overwrite")
     answers = seen("embedding", mutant.rows["embedding"], {"num": 3, "dim": 2})
     assert conditions.condition(answers, Fault("embedding", Factor.PARAM, "weight")) == "only where ids repeat"
+
+
+ATTENTION = "x[1,2,2]; k[1,2,2]; v[1,2,2]; x -> attention(k, v) -> sse"
+
+
+def of_families(subject: Wrong, text: str, families: tuple[str, ...]) -> list[Seen]:
+    with np.errstate(all="ignore"):
+        return [asked(case_of(text, family=family, seed=k), subject, Ball()) for k, family in enumerate(families)]
+
+
+def test_a_gradient_that_is_zero_is_right_whatever_it_lacks_and_tells_no_condition() -> None:
+    """Of keys that are all alike every gradient is 0: that it is right there is no sign of what it hangs on."""
+    keys = Wrong(lambda _c, g: changed(g, "k", lambda d: 1.5 * d))
+    answers = of_families(keys, ATTENTION, ("normal", "ones"))
+    assert [s.failed for s in answers] == [True, False]
+    assert answers[1].right_points({"v"}).all()
+    assert not answers[1].right_points({"k"}).any()
+    assert answers[1].right_points({"no such name"}).all(), "of a network without it all gradients count"
+    assert conditions.condition(answers, Fault("attention", Factor.INPUT, "1")) is None
+
+
+@pytest.mark.parametrize(("text", "at"), [("negative", lambda x: x < 0), ("positive", lambda x: x > 0)])
+def test_what_fails_without_the_property_too_does_not_hang_on_it(text: str, at: Callable[[Any], Any]) -> None:
+    """Families of values have much in common: the case that fails is asked again with the other sign."""
+    sign = {"negative": -1.0, "positive": 1.0}[text]
+
+    def spoil(case: Case, g: Gradients, *, of_size: bool) -> Gradients:
+        x = case.inputs["x"]
+        hit = np.abs(x) > 1.5 if of_size else at(x)
+        return changed(g, "x", lambda d: np.where(hit, 2.0 * d, d))
+
+    def found(*, of_size: bool) -> str | None:
+        subject = Wrong(lambda case, g: spoil(case, g, of_size=of_size))
+        case = case_of("x[1,1] -> dense(1) -> sse", points=8)
+        size = np.array([2.0, 3.0, 1.0, 0.5, 4.0, 1.0, 0.25, 2.5]).reshape(8, 1, 1)
+        signs = sign * np.where(size > 1.5, 1.0, -1.0)
+        mixed = with_arrays(case, inputs={"x": signs * size})
+        with np.errstate(all="ignore"):
+            return conditions.condition([asked(mixed, subject, Ball())], None, lambda c: asked(c, subject, Ball()))
+
+    assert found(of_size=False) == f"only where an input is {text}"
+    assert found(of_size=True) is None
+
+
+def test_of_a_number_that_was_met_at_few_values_none_is_called_the_condition() -> None:
+    words = [
+        item.words
+        for item in properties(
+            [s.case for s in seen("conv1d", STRIDED, {"out": 1, "kernel": 1, "stride": 2})],
+            Fault("conv1d", Factor.PARAM),
+        )
+    ]
+    assert "with stride other than 1" in words
+    assert "with stride=2" not in words
 
 
 def test_what_is_wrong_everywhere_has_no_condition() -> None:

@@ -72,10 +72,15 @@ PATTERNS: dict[str, tuple[Callable[[Case, Gradients], Gradients], Symptom, str]]
         Symptom.AXIS,
         "the entries are shifted by one along axis -1",
     ),
+    "added": (
+        lambda _c, g: changed(g, "0.weight", lambda d: d + 1e-10),
+        Symptom.PENALTY,
+        "off by 1e-10 wherever it is wrong, whatever the true value is: a constant was added",
+    ),
     "digits": (
         lambda _c, g: changed(g, "0.weight", lambda d: d * (1 + 1e-7)),
         Symptom.SLIGHT,
-        "off by 1.0e-07 to 1.0e-07 of the true value: a constant or a formula of too few digits",
+        "off by 1.0e-07 of the true value: a constant or a formula of too few digits",
     ),
     "NaN": (
         lambda _c, g: changed(g, "0.weight", lambda d: np.nan * d),

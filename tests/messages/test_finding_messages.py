@@ -70,7 +70,7 @@ TEXTS = {
         "  entry   0.bias[0] = 2; ball 4 ± R; off by 2.0e+00, bound B",
         "  term    ∂C/∂a ✓   ∂z/∂b ✗ first wrong: 2, certified 4",
         "  likely  the gradient of a bias is the mean over the samples where it is the sum (as in",
-        "          kvfrans/notes#5); wrong: 0.bias; right: 0.weight, x",
+        "          kvfrans/notes#5); wrong: 0.bias; right here: x",
         "          ruled out: sign, left out, transpose, upstream ignored",
         *SLOPES,
         "  replay  crosscheck replay adb9ac",
@@ -93,7 +93,7 @@ CARDS = {
         "Chain rule = · ✗ first wrong b 1: bias of node 1 of layer 2, counted from 1 as the input. "
         "∂C/∂a ✓ right ∂z/∂b ✗ first wrong 2, certified 4",
         "Diagnosis the gradient of a bias is the mean over the samples where it is the sum (as in kvfrans/notes#5) "
-        "wrong: 0.bias; right: 0.weight, x Ruled out: sign, left out, transpose, upstream ignored.",
+        "wrong: 0.bias; right here: x Ruled out: sign, left out, transpose, upstream ignored.",
     ),
 }
 

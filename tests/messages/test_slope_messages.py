@@ -116,9 +116,7 @@ SAID: dict[str, tuple[Subject, list[str]]] = {
     "weight decay of the loss alone": (user(lambda loss, g, p: (decayed(loss, g, p)[0], g)),
         [f"of the loss asked for: slope 2.0 with the gradients ({ALL}), 2.0 with the certified ones; "
          "of its own loss, in float64: slope 1.0 with the same: "
-         "the backward belongs to the loss asked for: the loss that is returned is another",
-         "of its own loss, in float64: slope 1.0 with this gradient, 2.0 with that of differences: "
-         "no rounding noise"]),
+         "the backward belongs to the loss asked for: the loss that is returned is another"]),
     "a constant more": (user(lambda loss, g, _: (loss + 7.0, g)),
         [f"of the loss asked for: slope 2.0 with the gradients ({ALL}), 2.0 with the certified ones; "
          "of its own loss, in float64: slope 2.0 with the same: "

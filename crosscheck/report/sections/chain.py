@@ -27,7 +27,7 @@ STATES = {
     "wrong": ("bad", "✗", "first wrong"),
     "first wrong": ("bad", "✗", "first wrong"),
     "✗": ("bad", "✗", "first wrong"),
-    "one of these": ("bad", "✗", "this one"),
+    "one of these": ("unsure", "?", "one of these is wrong: this"),
     "follows": ("follows", "↳", "follows from it"),
     "unknown": ("unsure", "?", "not known"),
 }
