@@ -87,6 +87,8 @@ def narrowed(case: Case, judgement: Judgement, subject: Subject, arbiter: Certif
     if not fitting and (first := _of_one_operation(every, wrong, seen)) is not None:
         sound = tuple((h.node, h.fault) for h in cleared if h.fault != first.fault)
         return Narrowed(((first.node, first.fault),), (), sound)
+    if not fitting and not within and (first := _of_one_role(every, wrong)) is not None:
+        return Narrowed(((first.node, first.fault),), (), kept)
     if not fitting:
         return Narrowed(
             tuple((h.node, h.fault) for h in within[:1]), tuple(h.fault for h in within[1:]), kept if within else ()
@@ -130,6 +132,15 @@ def _of_one_operation(every: Sequence[Hypothesis], wrong: set[str], seen: Seen) 
         alike = [h for h in every if h.fault == first.fault]
         links = tuple(h.link for h in alike if h.link is not None)
         if len(alike) > 1 and wrong <= first.spoils and _is_spoilt_at(first.link, seen, links):
+            return first
+    return None
+
+
+def _of_one_role(every: Sequence[Hypothesis], wrong: set[str]) -> Hypothesis | None:
+    """The factor nearest the loss of a parameter's role, where just the gradients of that role are wrong, and all."""
+    for first in every:
+        alike = [h for h in every if h.fault == first.fault]
+        if first.fault.factor is Factor.PARAM and frozenset().union(*(h.spoils for h in alike)) == wrong:
             return first
     return None
 

@@ -16,6 +16,8 @@ from crosscheck.subjects.planted import Planted
 
 # Both the subject's answer and the planted one are rounded.
 BOTH = 2.0
+# Of what an entry is off by, a bug that explains it leaves at most this part.
+PART = 0.25
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,11 @@ def _alike(tensor: Tensor, planted: Gradients) -> bool:
         # A bug may make a gradient larger, and so its rounding.
         grown = np.maximum(1.0, _largest(own) / _largest(tensor.true))
         off = np.abs(own - tensor.claimed)
-        same = (
-            (off <= BOTH * tensor.bound * grown) | (np.isnan(own) & np.isnan(tensor.claimed)) | (own == tensor.claimed)
-        )
+        room = BOTH * tensor.own * grown
+        # At a tie rounding may decide, and the room is as large as what is decided: a wrong entry is to be met all the
+        # same.
+        room = np.where(tensor.wrong, np.minimum(room, PART * np.abs(tensor.claimed - tensor.true)), room)
+        same = (off <= room) | (np.isnan(own) & np.isnan(tensor.claimed)) | (own == tensor.claimed)
     return bool(same[tensor.decided].all())
 
 

@@ -27,12 +27,16 @@ SHAPES = ((1, 1), (3, 1), (1, 3), (3, 3), (1, 1, 1), (1, 3, 1), (2, 3, 2), (2, 2
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """One gradient, (P, …): claimed, true, and how far rounding may have moved the claim; where it was decided."""
+    """One gradient, (P, …): claimed, true, and how far the two may be apart; where it was decided.
+
+    `own` is what rounding alone may have moved the claim; `bound` is as wide as the truth at a kink, too.
+    """
 
     name: str
     claimed: Floats
     true: Floats
     bound: Floats
+    own: Floats
     decided: Bools
     wrong: Bools
 
@@ -53,9 +57,10 @@ class Seen:
             if proof is None:
                 continue
             claimed, true = t.values["subject"].astype(np.float64), t.values[proof].astype(np.float64)
-            bound = t.own_bounds["subject"] + t.own_bounds[proof]
+            own = t.own_bounds["subject"]
+            bound = own + t.own_bounds[proof]
             decided = np.isfinite(bound) & ~np.isin(t.status, (Status.NOT_COMPARED, Status.OVERFLOW))
-            found[name] = Tensor(name, claimed, true, bound, decided, t.status == Status.DISAGREE)
+            found[name] = Tensor(name, claimed, true, bound, own, decided, t.status == Status.DISAGREE)
         return found
 
     @property

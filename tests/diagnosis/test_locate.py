@@ -232,6 +232,21 @@ def test_no_single_factor_is_blamed_for_what_none_can_have_done() -> None:
     assert found.fault == Fault("sse", Factor.LOSS)
 
 
+def test_a_role_that_is_wrong_in_every_layer_is_located_where_it_stands_nearest_the_loss() -> None:
+    """Code that is called for both layers takes the mean of the samples for the gradients of their biases."""
+
+    def mean(_case: Case, found: Gradients) -> Gradients:
+        for name in ("0.bias", "2.bias"):
+            found = changed(found, name, lambda g: g / 5.0)
+        return found
+
+    found = located(case_of("x[5,4] -> dense(3) -> tanh -> dense(2) -> sse", seed=2), Wrong(mean), None)
+    assert found is not None
+    assert (found.node, found.fault) == (2, Fault("dense", Factor.PARAM, "bias"))
+    one_of_two = Wrong(lambda _c, g: changed(changed(g, "0.bias", lambda d: d / 5.0), "2.weight", lambda d: d / 5.0))
+    assert located(case_of("x[5,4] -> dense(3) -> tanh -> dense(2) -> sse", seed=2), one_of_two, None) is None
+
+
 def test_several_wrong_factors_of_one_node_are_named_together() -> None:
     def spoil(_case: Case, found: Gradients) -> Gradients:
         return changed(changed(found, "0.weight", lambda g: g + 1.0), "0.bias", lambda g: g - 1.0)
@@ -242,7 +257,7 @@ def test_several_wrong_factors_of_one_node_are_named_together() -> None:
     assert found.with_it == (Fault("dense", Factor.PARAM, "bias"),)
 
     def in_two(_case: Case, found: Gradients) -> Gradients:
-        return changed(changed(found, "0.weight", lambda g: g + 1.0), "2.weight", lambda g: g - 1.0)
+        return changed(changed(found, "0.weight", lambda g: g + 1.0), "2.bias", lambda g: g - 1.0)
 
     assert located(case_of("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse", seed=2), Wrong(in_two), None) is None
 

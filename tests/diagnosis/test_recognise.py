@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
-from builders import Wrong, case_of, changed
+from builders import Wrong, case_of, changed, with_arrays
 
 from crosscheck import mutants
 from crosscheck.backprop.network import of_one
@@ -289,3 +289,22 @@ def test_no_bug_explains_a_sound_subject() -> None:
         seen = [asked(case_of(TEXTS[0]), Builtin(), Ball())]
         assert dictionary.look_up(mutants.mutants(), seen, ()).fitting == ()
     assert recognise.recognise(seen, (), mutants.mutants()) == recognise.Recognised()
+
+
+def test_at_a_tie_no_known_bug_fits_because_rounding_decides_there() -> None:
+    """Where rounding may move all of a gradient from one number to another, a wrong one is to be met all the same."""
+    text = "x[1,1,1,2] -> max_pool2d(kernel=1x2) -> sse"
+    case = with_arrays(case_of(text, points=1, seed=1), inputs={"x": np.full((1, 1, 1, 1, 2), 3.0)})
+
+    def all_that_tie(case: Case, found: Gradients) -> Gradients:
+        """Each of the two gets the whole of it."""
+        whole = found["x"].sum(axis=-1, keepdims=True)
+        return changed(found, "x", lambda g: whole + 0.0 * g)
+
+    with np.errstate(all="ignore"):
+        tied = asked(case, Wrong(all_that_tie), Ball())
+    assert tied.failed
+    known = {m.name: m for m in mutants.known(case.architecture.ops) if "max_pool2d" in m.name}
+    fitting = {m.name for m in dictionary.look_up(known.values(), [tied], ()).fitting}
+    assert "max_pool2d input: doubled at a tie" in known
+    assert not fitting & {"max_pool2d input: last window alone", "max_pool2d input: halved where windows overlap"}
