@@ -111,8 +111,8 @@ def test_all_for_each_that_ties_is_wrong() -> None:
     assert "two slopes" in verdicts(subject, POOLED)
     judgement = check(case_of("x[1,1,2] -> max_pool1d -> cotangent", family="ones", points=1), subject, BALL)
     assert contradiction(judgement.contradictions[0]) == (
-        "exactly at a tie, max_pool1d at 1 (input[0,0,1], node 0), the slope taken is 0 in x[0,0,0] and 1 in x[0,0,1]: "
-        "each lies between the one-sided derivatives, but no one slope explains both"
+        "exactly at a tie, max_pool1d at 1 (input[0,0,1], node 0), the part of its window's gradient that goes to it "
+        "is 0 by x[0,0,0] and 1 by x[0,0,1]: each lies between none and all of it, but no one part explains both"
     )
 
 

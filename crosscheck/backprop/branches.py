@@ -57,7 +57,7 @@ def met(case: Case, near: Mapping[int, Floats]) -> KinksMet:
             exactly[op, place] += int(np.count_nonzero(away == 0))
             nearly[op, place] += int(np.count_nonzero((away > 0) & (away <= near.get(i, 0.0))))
     for _, op, winners in _with_ties(tape):
-        exactly[op, None] += int(np.count_nonzero(winners.sum(axis=-2) > 1))
+        exactly[op, None] += int(np.count_nonzero(winners.sum(axis=-1) > 1))
     return {key: (exactly[key], nearly[key]) for key in exactly}
 
 

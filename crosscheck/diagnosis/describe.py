@@ -267,11 +267,16 @@ def contradiction(found: Contradiction) -> str:
     taken = " and ".join(f"{s.slope:.6g} in {s.tensor}[{','.join(map(str, s.index))}]" for s in found.strands)
     node = "" if found.node < 0 else f", node {found.node}"
     index = ",".join(map(str, found.element))
-    place = "tie" if op_named(found.op, "kinks").ties else "kink"
+    element = f"{'output - target' if found.node < 0 else 'input'}[{index}]{node}"
+    if op_named(found.op, "kinks").ties:
+        return (
+            f"exactly at a tie, {found.op} at {found.at:g} ({element}), the part of its window's gradient that goes to "
+            f"it is {taken.replace(' in ', ' by ')}: each lies between none and all of it, but no one part explains "
+            "both"
+        )
     return (
-        f"exactly at a {place}, {found.op} at {found.at:g} ({'output - target' if found.node < 0 else 'input'}[{index}]"
-        f"{node}), the slope taken is {taken}: each lies between the one-sided derivatives, but no one slope explains "
-        "both"
+        f"exactly at a kink, {found.op} at {found.at:g} ({element}), the slope taken is {taken}: each lies between the "
+        "one-sided derivatives, but no one slope explains both"
     )
 
 

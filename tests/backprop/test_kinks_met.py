@@ -48,6 +48,23 @@ def test_windows_with_several_largest_numbers_are_ties() -> None:
     assert met(case, {}) == {("max_pool1d", None): (2, 0)}
 
 
+@pytest.mark.parametrize(
+    ("text", "x", "ties"),
+    [
+        ("x[1,1,1,2] -> max_pool2d(kernel=1x2) -> sse", [[3, 3]], 1),
+        ("x[1,1,2,1] -> max_pool2d(kernel=2x1) -> sse", [[3], [2]], 0),
+        ("x[1,1,2,4] -> max_pool2d -> sse", [[3, 1, 5, 5], [2, 3, 5, 5]], 2),
+        ("x[1,1,3,2] -> max_pool2d(kernel=1x2) -> sse", [[0, 1], [0, 1], [0, 1]], 0),
+        ("x[1,1,3,2] -> max_pool2d(kernel=1x2) -> sse", [[1, 1], [0, 1], [1, 1]], 2),
+    ],
+)
+def test_ties_are_counted_window_by_window_and_not_from_window_to_window(
+    text: str, x: list[list[float]], ties: int
+) -> None:
+    case = with_arrays(case_of(text, points=1), inputs={"x": np.array([[[x]]], dtype=np.float64)})
+    assert met(case, {}) == {("max_pool2d", None): (ties, 0)}
+
+
 def test_it_is_the_same_in_every_dtype() -> None:
     for dtype in ("float32", "float16"):
         case = case_of("x[3,4] -> dense(2) -> relu -> mae", family="integers", points=6)
