@@ -210,6 +210,20 @@ class Rounding:
         self.parted |= self.lost
         return np.where(lost, np.nan, z)
 
+    def with_direction(self, z: Floats, axis: int) -> Floats:
+        """Vectors along an axis; NaN, and noted, where the samples are so far apart that their direction is lost.
+
+        As of a phase: half a length apart they may point anywhere, and do not come nearer as the unit gets smaller.
+        """
+        centre = z.mean(axis=0)
+        away = np.abs(z - centre).max(axis=axis, keepdims=True).max(axis=0)
+        lost = away > 0.5 * np.abs(centre).max(axis=axis, keepdims=True)
+        if not lost.any():
+            return z
+        self.lost |= lost.reshape(len(lost), -1).any(axis=-1)
+        self.parted |= self.lost
+        return np.where(lost, np.nan, z)
+
     def _coins(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Heads or tails for each sample and place (not for each point).
 

@@ -14,6 +14,7 @@ import numpy as np
 from crosscheck.backprop import vectors
 from crosscheck.backprop.rows import Activation, Array, Layer, Row, Site
 from crosscheck.backprop.vectors import kept, without
+from crosscheck.tolerance.rounding import Rounded
 
 Params = Mapping[str, Array]
 Backward = tuple[tuple[Array, ...], dict[str, Array]]
@@ -43,8 +44,11 @@ def _norm(site: Site, inputs: tuple[Array, ...], _params: Params) -> Array:
 
 
 def _norm_slope(site: Site, d_out: Array, inputs: tuple[Array, ...], _params: Params) -> Backward:
+    axis = int(site.attributes["axis"])
     z, d = inputs[0], kept(site, d_out)
-    length = _length(z, int(site.attributes["axis"]))
+    if isinstance(z, Rounded):
+        z = Rounded(z.rounding.with_direction(z.data, axis), z.rounding)
+    length = _length(z, axis)
     # At the kink the question is asked, so that the point is known to lie on it; 0 is the answer on either side.
     return (np.where(length > 0, d * z / np.maximum(length, np.finfo(z.dtype).tiny), 0.0 * z),), {}
 
