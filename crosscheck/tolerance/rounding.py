@@ -204,11 +204,7 @@ class Rounding:
         is simulated at a unit 2¹³ times too large: what follows has no bound.
         """
         lost = np.abs(z - z.mean(axis=0)).max(axis=0) > 0.5
-        if not lost.any():
-            return z
-        self.lost |= lost.reshape(len(lost), -1).any(axis=-1)
-        self.parted |= self.lost
-        return np.where(lost, np.nan, z)
+        return self._without(lost, z)
 
     def with_direction(self, z: Floats, axis: int) -> Floats:
         """Vectors along an axis; NaN, and noted, where the samples are so far apart that their direction is lost.
@@ -218,6 +214,9 @@ class Rounding:
         centre = z.mean(axis=0)
         away = np.abs(z - centre).max(axis=axis, keepdims=True).max(axis=0)
         lost = away > 0.5 * np.abs(centre).max(axis=axis, keepdims=True)
+        return self._without(lost, z)
+
+    def _without(self, lost: NDArray[np.bool_], z: Floats) -> Floats:
         if not lost.any():
             return z
         self.lost |= lost.reshape(len(lost), -1).any(axis=-1)
