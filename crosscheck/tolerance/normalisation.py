@@ -35,6 +35,7 @@ from crosscheck.backprop.normalisation import (
     by_last_axes,
     by_last_axis,
     norm,
+    seen,
     total,
     weighed,
     weight_gradients,
@@ -133,11 +134,13 @@ def in_one_pass(a: Array, groups: Groups, eps: float) -> Array:
 
 
 def two_products(a: Array, middle: Array, inverse: Array) -> Array:
-    """a/σ - mean/σ. Of equal numbers the one product may still be rounded and the other not, where they are fused."""
-    product = middle * inverse
-    if isinstance(product, Rounded):
-        product = product.noised(abs(product.data))
-    return a * inverse - product
+    """a/σ - mean/σ."""
+    return less_a_product(a * inverse, middle * inverse)
+
+
+def less_a_product(one: Array, product: Array) -> Array:
+    """Of equal products the one may still be rounded and the other not, where they are fused."""
+    return one - (product.noised(abs(product.data)) if isinstance(product, Rounded) else product)
 
 
 def folded(a: Array, groups: Groups, eps: float) -> Array:
@@ -157,6 +160,26 @@ def by_sums(g: Array, a: Array, groups: Groups, eps: float) -> Array:
     b = times_reciprocal((one * other_mean(a, groups) - other) * (inverse * inverse * inverse), count(groups))
     c = -(b * other_mean(a, groups, way=1)) - times_reciprocal(one * inverse, count(groups))
     return g * inverse + b * a + c
+
+
+def weighted_by_sums(layer: Layer, groups_of: Callable[[Site], Groups]) -> Layer:
+    """PyTorch's group norm: ∂C/∂w of a channel is the sum over samples of (Σ dz a - mean Σ dz)/σ.
+
+    Each dz a is rounded by itself, so where Σ dz is next to 0 the terms lose more than x = (a - mean)/σ does.
+    """
+
+    def backward(site: Site, d_out: Array, inputs: tuple[Array, ...], params: Params) -> Backward:
+        found, gradients = layer.backward(site, d_out, inputs, params)
+        if "weight" not in params:
+            return found, gradients
+        groups = groups_of(site)
+        a, dz = seen(inputs[0], site.in_shapes[0], groups.shape), seen(d_out, site.out_shape, groups.shape)
+        one, other = dz.sum(axis=-1, keepdims=True), (dz * a).sum(axis=-1, keepdims=True)
+        inverse = in_one_pass(a, groups, float(site.attributes["eps"]))
+        of_samples = less_a_product(other, one * other_mean(a, groups)) * inverse
+        return found, {**gradients, "weight": total(of_samples, groups)}
+
+    return Layer(layer.forward, backward)
 
 
 def given(standardise: Callable[[Array, Array, Array], Array]) -> Layer:
@@ -198,5 +221,5 @@ def rows(model: Constants | None) -> dict[str, Layer]:
         "batch_norm": batch_norm(norm(by_channel, FOLDED if torch else own), evaluation),
         "layer_norm": norm(by_last_axes, others),
         "rms_norm": norm(by_last_axis, own),
-        "group_norm": norm(by_group, others),
+        "group_norm": weighted_by_sums(norm(by_group, others), by_group) if torch else norm(by_group, own),
     }

@@ -182,6 +182,19 @@ def test_the_model_of_pytorch_is_needed(text: str, family: str, seed: int, middl
     assert (error <= bound(case, "float64", "torch").gradients.by_input["x"] / 2.0).all()
 
 
+def test_pytorchs_weights_of_a_group_norm_are_a_difference_of_sums() -> None:
+    """Of equal numbers with opposite gradients each rounding of g a is left over, where that of x would cancel."""
+    case = case_of("x[1,1,2] -> group_norm(1) -> cotangent", dtype="float32", points=8)
+    equal = np.repeat(case.inputs["x"][..., :1], 2, axis=-1)
+    opposite = np.stack([case.targets[..., 0], -case.targets[..., 0] * np.float32(1.0 + 2.0**-20)], axis=-1)
+    case = with_arrays(case, inputs={"x": equal}, targets=opposite)
+    truth = Ball().certify(case, points=range(case.n_points)).reference.gradients.by_param["0.weight"]
+    error = np.abs(frameworks.torch().gradients(case).by_param["0.weight"] - truth)
+    by_x = {**ROWS["torch"], "group_norm": norm(by_group, normalisation.BY_SUMS)}
+    assert (error > bound(case, "float32", "torch", rows=by_x).gradients.by_param["0.weight"]).any()
+    assert (error <= bound(case, "float32", "torch").gradients.by_param["0.weight"] / 2.0).all()
+
+
 def test_the_bound_grows_with_the_mean_as_its_digits_are_lost() -> None:
     sizes = [
         np.median(bound(around(m, TEXTS["layer_norm"]), "float64").gradients.by_input["x"]) for m in (0.0, 1e3, 1e6)
