@@ -165,7 +165,7 @@ def _on_one_operation(
         if source.ops.allows(architecture):
             case = probes.of_all_families(architecture, first.dtype)
             if ask(case) is not None:
-                return _plainest(case, found.fault.op, source, ask)
+                return _narrowest(_plainest(case, found.fault.op, source, ask), found.fault.op, source, ask)
     for case in _with_its_numbers(first, judgement, found):
         if ask(case) is not None:
             return _plainest(case, found.fault.op, source, ask)
@@ -188,6 +188,17 @@ def _plainest(case: Case, op: str | None, source: Source, ask: _Asker, *, change
         for made in _asked_of(architecture, case):
             if ask(made) is not None:
                 return _plainest(made, op, source, ask, changed=True)
+    return case
+
+
+def _narrowest(case: Case, op: str | None, source: Source, ask: _Asker) -> Case:
+    """The case with every axis and every size as small as it can be: the shapes asked about are but a few of all."""
+    for architecture in probes.narrower(case.architecture, op) if op is not None else ():
+        if source.ops is None or not source.ops.allows(architecture):
+            continue
+        for made in _asked_of(architecture, case):
+            if ask(made) is not None:
+                return _narrowest(made, op, source, ask)
     return case
 
 

@@ -246,7 +246,8 @@ def _detail(step: Step) -> str:
     if step.claimed is None or step.certified is None:
         return ""
     shown = apart((step.claimed, step.certified))
-    return f"first wrong: {step.claimed:.{shown}g}, certified {step.certified:.{shown}g}"
+    at = f" at [{','.join(map(str, step.index))}]" if step.index else ""
+    return f"first wrong{at}: {step.claimed:.{shown}g}, certified {step.certified:.{shown}g}"
 
 
 def _behind(architecture: Architecture, located: Located) -> Iterator[Term]:

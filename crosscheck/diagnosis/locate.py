@@ -12,6 +12,7 @@ parameter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -44,7 +45,10 @@ CLEAR = 10.0
 
 @dataclass(frozen=True)
 class Step:
-    """What is known of one factor. `node` is -1 for the loss and None for the walk; `worst` is in bounds."""
+    """What is known of one factor. `node` is -1 for the loss and None for the walk; `worst` is in bounds.
+
+    `claimed` and `certified` are of the entry at `index` of a sample's array, which is () where it has but one.
+    """
 
     node: int | None
     fault: Fault
@@ -52,6 +56,7 @@ class Step:
     worst: float = 0.0
     claimed: float | None = None
     certified: float | None = None
+    index: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,12 @@ def step_of(node: int, fault: Fault, tensor: TensorJudgement, question: Question
             return Step(node, fault, "wrong", float(size.max()))
     if unsure is not None and not np.isfinite(unsure[place[0]]):
         return Step(node, fault, "wrong", float(size.max()))
-    return Step(node, fault, "wrong", float(size.max()), claimed, certified)
+    return Step(node, fault, "wrong", float(size.max()), claimed, certified, _index(place, error))
+
+
+def _index(place: tuple[np.intp, ...], like: Array) -> tuple[int, ...]:
+    """The place in the array of one point, where that has more than one entry."""
+    return tuple(int(i) for i in place[1:]) if math.prod(like.shape[1:]) > 1 else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,7 +288,7 @@ def _of_a_sum(
     with np.errstate(all="ignore"):
         worst = float(np.nan_to_num(off / np.asarray(sum(joined.bounds)), nan=np.inf, posinf=np.inf).max())
     place = np.unravel_index(int(np.argmax(np.nan_to_num(off, nan=np.inf))), off.shape)
-    values = float(claimed[place]), float(np.asarray(sum(joined.parts))[place])
+    values = float(claimed[place]), float(np.asarray(sum(joined.parts))[place]), _index(place, off)
     if guilty:
         yield Step(guilty[0][0], faults[guilty[0]], "wrong", worst, *values)
     else:

@@ -133,6 +133,18 @@ def smaller(architecture: Architecture, op: str) -> Iterator[Architecture]:
         yield from _like(architecture, op, _attributes_of(architecture, op), shape)
 
 
+def narrower(architecture: Architecture, op: str) -> Iterator[Architecture]:
+    """Such a network with one axis of its input smaller, or one size that the op must be given."""
+    own, met = architecture.inputs[0].shape, _attributes_of(architecture, op)
+    for axis, size in enumerate(own):
+        for less in range(1, size):
+            yield from _like(architecture, op, met, (*own[:axis], less, *own[axis + 1 :]))
+    for name in (a.name for a in OPS[op].attributes if a.default is None):
+        value = met.get(name)
+        for less in range(1, value) if isinstance(value, int) else ():
+            yield from _like(architecture, op, {**met, name: less}, own)
+
+
 def _attributes_of(architecture: Architecture, op: str) -> Mapping[str, Value]:
     placed: list[Node | Loss] = [*architecture.nodes, architecture.loss]
     return next((operation.attributes for operation in placed if operation.op == op), {})

@@ -28,8 +28,8 @@ SHAPES: dict[int, tuple[Shape, ...]] = {
 def simpler(architecture: Architecture) -> Iterator[Architecture]:
     """Networks with a node less, on the same input and on small ones of every rank; then the same on smaller ones.
 
-    Then those in which one size gives way to a smaller one wherever it stands, or one merge to an addition. All are
-    valid; none has a parameter or input that nothing uses.
+    Then those in which one size gives way to a smaller one wherever it stands, or on one axis of the input alone, or
+    one merge to an addition. All are valid; none has a parameter or input that nothing uses.
     """
     for index in reversed(range(len(architecture.nodes))):
         for shape in _shapes(architecture):
@@ -38,11 +38,16 @@ def simpler(architecture: Architecture) -> Iterator[Architecture]:
         if _size(shape) < _size(architecture.inputs[0].shape):
             yield from _made(architecture, (architecture.nodes, architecture.loss), shape)
     yield from _with_a_smaller_size(architecture)
+    own = architecture.inputs[0].shape
+    for axis, size in enumerate(own):
+        for smaller in range(1, min(size, 4)):
+            shape = (*own[:axis], smaller, *own[axis + 1 :])
+            yield from _made(architecture, (architecture.nodes, architecture.loss), shape)
     for index, node in enumerate(architecture.nodes):
         if OPS[node.op].kind == "merge" and node.op != "add":
             added = msgspec.structs.replace(node, op="add", attributes={})
             nodes = (*architecture.nodes[:index], added, *architecture.nodes[index + 1 :])
-            yield from _made(architecture, (nodes, architecture.loss), architecture.inputs[0].shape)
+            yield from _made(architecture, (nodes, architecture.loss), own)
 
 
 def _with_a_smaller_size(architecture: Architecture) -> Iterator[Architecture]:

@@ -86,3 +86,17 @@ def test_numbers_at_random_are_called_that_and_given_no_name() -> None:
         finding = told(Wrong(at_random), **asked)
         assert finding.diagnosis[0].startswith("nothing in common with the true gradient: over ")
         assert finding.bugs == ()
+
+
+def last_weight_negated(call: Call) -> Backward:
+    d_inputs, d_params = call.answer
+    weight = d_params["weight"].copy()
+    weight[..., -1, -1] *= -1.0
+    return d_inputs, {**d_params, "weight": weight}
+
+
+def test_of_several_entries_it_is_said_which_is_shown() -> None:
+    finding = told(planted({"dense": layer("dense", last_weight_negated)}), architecture="x[1,3] -> dense(2) -> sse")
+    (detail,) = [detail for _, state, detail in finding.terms if state == "first wrong"]
+    assert detail.startswith("first wrong at [1,2]: ")
+    assert finding.entries[0].index == (1, 2)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
-from meta.planted import BUGS, Bug
+from meta.planted import BUGS, ROWS, Bug
 
 from crosscheck import mutants
+from crosscheck.backprop.rows import Site
 from crosscheck.checking import Witnesses
 from crosscheck.oracles.ball import Ball
 from crosscheck.search import Limits, hunt
@@ -15,6 +19,7 @@ from crosscheck.shrinking import shrunk
 from crosscheck.strategies.by_index import Source
 from crosscheck.strategies.cases import cases
 from crosscheck.strategies.space import Space
+from crosscheck.subjects.builtin import Builtin
 from crosscheck.subjects.planted import Mute
 
 SEEDS = (1, 2, 3)
@@ -32,13 +37,13 @@ SMALLEST = {
 }
 # From these seeds each was met in a network that overflows before the bug, or in one that has more than it takes.
 AGAIN = {
-    "multi_head_attention weight_q: transposed": ("x[2,2,2] -> multi_head_attention -> sse", (100, 101)),
+    "multi_head_attention weight_q: transposed": ("x[1,2,2] -> multi_head_attention -> sse", (100, 101)),
     "bce: of the sample before":                 ("x[2,1] -> sigmoid -> bce", (104, 105)),
     "elu: NaN at large z":                       ("x[1,1] -> elu -> sse", (100, 103)),
     "sse: half the loss, whole gradient":        ("x[1,1] -> sse", (100, 101, 102, 103)),
     "conv_transpose2d input: doubled with output_padding=0x1": (
         "x[1,1,1,1] -> conv_transpose2d(1, 1, output_padding=0x1, dilation=1x2) -> sse", (101, 103, 106)),
-    "conv2d: groups mixed up":                   ("x[2,2,2,2] -> conv2d(2, 1, groups=2) -> sse", (100, 101)),
+    "conv2d: groups mixed up":                   ("x[1,2,1,1] -> conv2d(2, 1, groups=2) -> sse", (100, 101)),
     "max_pool1d input: doubled at a tie":        ("x[1,1,2] -> max_pool1d -> sse", (100, 101, 102, 103)),
 }
 # fmt: on
@@ -46,6 +51,23 @@ AGAIN = {
 
 def bug_named(name: str) -> Bug:
     return next(bug for bug in BUGS if bug.name == name)
+
+
+def flattened_by_channels_last(site: Site, d_out: Any, inputs: tuple[Any, ...], params: Any) -> Any:
+    shape = inputs[0].shape
+    if len(site.in_shapes[0]) != 4:
+        return ROWS["flatten"].backward(site, d_out, inputs, params)
+    last = d_out.reshape((*shape[:-3], *shape[-2:], shape[-3]))
+    return (np.moveaxis(last, -1, -3),), {}
+
+
+def test_every_axis_is_as_small_as_it_can_be_whatever_shapes_are_asked_about() -> None:
+    subject = Builtin(ROWS | {"flatten": replace(ROWS["flatten"], backward=flattened_by_channels_last)})
+    space = Space.of(["conv2d", "flatten", "dense", "sse"])
+    source = Source(cases(space, points=2), 5, ops=space.ops)
+    result = hunt(source, subject, WITNESSES, Limits(100, first_failure=True))
+    smallest = shrunk(source, result.failures[0], subject, WITNESSES).case
+    assert str(smallest.architecture) == "x[1,2,1,2] -> flatten -> sse"
 
 
 @pytest.mark.thorough

@@ -93,6 +93,23 @@ def test_smaller_shapes_are_those_before_its_own() -> None:
     assert list(probes.smaller(parse("x[5,7] -> layer_norm -> sse"), "layer_norm")) == []
 
 
+# fmt: off
+NARROWER = [
+    ("x[2,3] -> dense(2) -> sse", "dense",
+     ["x[1,3] -> dense(2) -> sse", "x[2,1] -> dense(2) -> sse", "x[2,2] -> dense(2) -> sse",
+      "x[2,3] -> dense(1) -> sse"]),
+    ("x[1,2,1,2] -> flatten -> sse", "flatten", ["x[1,1,1,2] -> flatten -> sse", "x[1,2,1,1] -> flatten -> sse"]),
+    ("x[1,2,1] -> group_norm(2) -> sse", "group_norm", ["x[1,2,1] -> group_norm(1) -> sse"]),
+    ("x[1,1] -> tanh -> sse", "tanh", []),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "op", "narrower"), NARROWER)
+def test_one_axis_or_one_size_is_made_smaller_at_a_time(text: str, op: str, narrower: list[str]) -> None:
+    assert [str(made) for made in probes.narrower(parse(text), op)] == narrower
+
+
 def test_another_network_takes_the_numbers_only_where_they_fit() -> None:
     case = probes.of_all_families(parse("x[1,1] -> elu(alpha=0.5) -> sse"), "float64")
     taken = probes.with_numbers_of(case, parse("x[1,1] -> elu -> sse"))
