@@ -100,15 +100,17 @@ def nothing_seen(call: Call) -> Backward:
 
 # fmt: off
 MUTANTS: tuple[Mutant, ...] = (
-    Mutant("max_pool1d: all that tie", FAMILY,
-           "of numbers that tie for the largest of a window each gets all of the gradient, where they share it",
-           (Fault("max_pool1d", Factor.INPUT, "0"),), Symptom.KINK, "x[1,1,2] -> max_pool1d -> sse", "Theano#4568",
-           rows={"max_pool1d": largest(all_that_tie)}, families=AT_KINKS),
-    Mutant("max_pool1d: share by the maxima of all windows", FAMILY,
-           "the gradient of a largest number is divided by the number of maxima in all windows, not in its own",
-           (Fault("max_pool1d", Factor.INPUT, "0"),), Symptom.FACTOR,
-           "x[1,1,1] -> max_pool1d(stride=1, padding=1) -> sse", "Paddle#51301",
-           rows={"max_pool1d": layer("max_pool1d", over_all_maxima)}, fixed={"max_pool1d": {"kernel": 2}}),
+    *(Mutant(f"{op}: all that tie", FAMILY,
+             "of numbers that tie for the largest of a window each gets all of the gradient, where they share it",
+             (Fault(op, Factor.INPUT, "0"),), Symptom.KINK, f"x[{pair}] -> {op} -> sse", "Theano#4568",
+             rows={op: largest(all_that_tie)}, families=AT_KINKS)
+      for op, pair in (("max_pool1d", "1,1,2"), ("max_pool2d", "1,1,2,2"))),
+    *(Mutant(f"{op}: share by the maxima of all windows", FAMILY,
+             "the gradient of a largest number is divided by the number of maxima in all windows, not in its own",
+             (Fault(op, Factor.INPUT, "0"),), Symptom.FACTOR,
+             f"x[{one}] -> {op}(stride=1, padding=1) -> sse", "Paddle#51301",
+             rows={op: layer(op, over_all_maxima)}, fixed={op: {"kernel": 2}})
+      for op, one in (("max_pool1d", "1,1,1"), ("max_pool2d", "1,1,1,1"))),
     Mutant("norm: NaN at 0", FAMILY,
            "the gradient of a norm is z/‖z‖, which is 0/0 where all numbers are 0",
            (Fault("norm", Factor.INPUT, "0"),), Symptom.NAN, "x[1,1] -> norm -> sse", "pytorch#2421",
