@@ -128,6 +128,15 @@ def test_a_plain_factor_is_said_plainly() -> None:
     assert "constant ratio: the gradient is 2 × the true one" in only.diagnosis
 
 
+def test_a_quantity_of_the_networks_that_were_met_is_no_name_for_a_factor_where_the_one_shown_has_it_not() -> None:
+    source, subject = source_of(seed=4), Wrong(times(2.0))
+    result = hunt(source, subject, BOTH, Limits(1))
+    assert "the batch size" in result.failures[0].equals
+    ((shown,), _) = findings(result, source, subject, BOTH, 1)
+    assert shown.finding.architecture == "x[1,1] -> sse"
+    assert shown.finding.diagnosis == ("constant ratio: the gradient is 2 × the true one",)
+
+
 # Forward and backward.
 
 

@@ -32,6 +32,26 @@ def test_what_is_wrong_in_a_smaller_answer_is_not_right_elsewhere() -> None:
     assert extents([two, three]) == extents([three, two]) == both
 
 
+def test_an_axis_is_counted_among_networks_that_are_built_alike_alone() -> None:
+    """What the keys of another network number may be something else."""
+
+    def row(number: int) -> Wrong:
+        def spoil(g: np.ndarray) -> np.ndarray:
+            g[:, number] += 1.0
+            return g
+
+        return Wrong(lambda _c, found: changed(found, "0.weight", spoil))
+
+    with np.errstate(all="ignore"):
+        dense = asked(case_of("x[3,2] -> dense(3) -> tanh -> sse", seed=1), row(0), Ball())
+        other = asked(case_of("x[2,2] -> dense(3) -> sse", seed=2), row(1), Ball())
+        alike = asked(case_of("x[2,2] -> dense(3) -> tanh -> sse", seed=2), row(1), Ball())
+    one = ["0.weight: wrong at index 0 of axis 0 (rows, one an output; 3 of them), right elsewhere"]
+    both = ["0.weight: wrong at index 0, 1 of axis 0 (rows, one an output; 3 of them), right elsewhere"]
+    assert extents([dense, other]) == one
+    assert extents([dense, alike]) == both
+
+
 # fmt: off
 NUMBERED: list[tuple[str, str, list[str | None]]] = [
     ("x[2,3] -> dense(4) -> sse", "0.weight", ["rows, one an output", "columns, one an input"]),

@@ -113,6 +113,23 @@ def test_what_was_tried_and_does_not_fit_is_ruled_out() -> None:
     assert not set(known.ruled_out) & {named.symptom for named in known.likely}
 
 
+MASKED = {
+    "dropout": "x[2,3]; mask[2,3]:bool; x -> dropout(mask) -> sse",
+    "attention": "x[2,2,3]; mask[2,2]:bool; x -> attention(x, x, mask, mask=padding) -> sse",
+}
+
+
+@pytest.mark.parametrize(("op", "ruled_out"), [("dropout", True), ("attention", False)])
+def test_an_ignored_mask_is_ruled_out_of_dropout_alone(op: str, ruled_out: bool) -> None:
+    """Dropout has one mask, and one way to ignore it; attention has more ways than are known here."""
+    place = Fault(op, Factor.INPUT, "0")
+    known = [m for m in mutants.mutants() if place in m.faults]
+    assert any(m.symptom is Symptom.MASK for m in known)
+    seen = answers(lambda _c, g: changed(g, "x", lambda d: d + np.sin(1.0 + d)), (MASKED[op], MASKED[op]))
+    found = recognise.recognise(seen, ((None, place),), known)
+    assert (Symptom.MASK in found.ruled_out) == ruled_out
+
+
 def test_a_factor_that_is_no_simple_fraction_is_one_factor_in_every_answer() -> None:
     """Measured, it differs by the last bit from answer to answer."""
     known = recognise.recognise(answers(all_of(lambda g: g * 0.1 * 0.1)), (), NOBODY)

@@ -12,8 +12,13 @@ from crosscheck.checking import Witnesses, check
 from crosscheck.diagnosis import whole
 from crosscheck.diagnosis.diagnose import diagnose
 from crosscheck.diagnosis.seen import Seen, asked
+from crosscheck.diagnosis.walked import LOSS
+from crosscheck.mutants.changes import loss
 from crosscheck.oracles.ball import Ball
 from crosscheck.spec import Case, Gradients
+from crosscheck.spec.allowed import Allowed
+from crosscheck.spec.fault import Factor, Fault
+from crosscheck.subjects.builtin import Builtin
 
 Spoil = Callable[[Case, Gradients], Gradients]
 SQUARE = "x[2,3] -> dense(3) -> tanh -> dense(3) -> sse"
@@ -112,3 +117,20 @@ def test_what_is_done_behind_the_walk_is_put_down_to_no_factor_of_the_chain_rule
         found = diagnose(case, judgement, others, subject, arbiter, None)
     assert found.located is None
     assert found.terms == (("∇C", "first wrong", "what is done to the gradients behind the walk back"),)
+
+
+def test_the_slope_of_a_loss_that_is_clipped_is_told_from_clipped_gradients() -> None:
+    """On a loss alone the two are one; where there is a node, the gradients behind it are larger than the clip."""
+    sse = loss("sse", lambda sound, a, y: (np.clip(sound[0], -0.25, 0.25),))
+    case, others, arbiter = case_of("x[2,3] -> sse", seed=0), [case_of(SQUARE, seed=1)], Ball()
+    found = []
+    for subject in (Builtin({**Builtin().rows, "sse": sse}), Wrong(by_value)):
+        judgement = check(case, subject, Witnesses((arbiter,), differences=False))
+        with np.errstate(all="ignore"):
+            found.append(diagnose(case, judgement, others, subject, arbiter, Allowed.of(("dense", "tanh", "sse"))))
+        assert found[-1].likely[0] == "clipped: whatever is larger than 0.25 is given as that"
+    slope, gradients = found
+    assert slope.located is not None
+    assert (slope.located.node, slope.located.fault) == (LOSS, Fault("sse", Factor.LOSS))
+    assert slope.terms[0][:2] == ("∂C/∂a", "first wrong")
+    assert gradients.located is None
