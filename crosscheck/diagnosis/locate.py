@@ -13,7 +13,7 @@ parameter.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -31,6 +31,7 @@ from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import CrosscheckError, OracleCrashed
 from crosscheck.spec.fault import Factor, Fault
+from crosscheck.spec.ops import OPS
 from crosscheck.spec.protocols import Certifier, HasNodes, Subject
 from crosscheck.spec.result import Array, Gradients, Verdict
 
@@ -41,6 +42,7 @@ READ_OFF = 1e-5
 State = Literal["right", "wrong", "unknown"]
 # A factor that is off by so many bounds is wrong itself; less may be what rounding made of the numbers it is given.
 CLEAR = 10.0
+ASKED = "each operation asked for by itself"
 
 
 @dataclass(frozen=True)
@@ -102,16 +104,18 @@ def _located(
     case: Case, judgement: Judgement, subject: Subject, arbiter: Certifier, ops: Collection[str] | None
 ) -> Located | None:
     own = subject.node_gradients(case) if isinstance(subject, HasNodes) else None
-    if own is not None and (own.by_node or not case.architecture.nodes):
-        how = "its own intermediates"
+    given = own is not None and (own.by_node or not case.architecture.nodes)
+    if own is not None and given:
         steps = list(_by_intermediates(case, own, subject, arbiter, ops))
     else:
-        how = "each operation asked for by itself"
         steps = list(_by_asking(case, subject, arbiter, ops))
-    wrong = [step for step in steps if step.state == "wrong"]
-    if wrong:
-        first = next((step for step in wrong if step.worst >= CLEAR), max(wrong, key=lambda step: step.worst))
-        return Located(first.node, first.fault, how, tuple(steps))
+    found = _first_wrong(steps, "its own intermediates" if given else ASKED)
+    if found is not None and given and found.node == LOSS and _is_handed_on(case.architecture):
+        # What a merge hands on may be written to after it was used, and is no witness against the loss then.
+        alone = _first_wrong(list(_by_asking(case, subject, arbiter, ops)), ASKED)
+        return found if alone is None or alone.fault == found.fault else alone
+    if found is not None:
+        return found
     if any(step.state == "right" for step in steps):
         return None
     told = between.narrowed(case, judgement, subject, arbiter)
@@ -120,6 +124,21 @@ def _located(
     (node, fault), *others = told.found
     right = (Step(at, cleared, "right") for at, cleared in told.cleared)
     return Located(node, fault, "which gradients are wrong", tuple(right), tuple(others), told.with_it)
+
+
+def _first_wrong(steps: Sequence[Step], how: str) -> Located | None:
+    """The first factor that is clearly wrong, else the one that is wrong by most."""
+    wrong = [step for step in steps if step.state == "wrong"]
+    if not wrong:
+        return None
+    first = next((step for step in wrong if step.worst >= CLEAR), max(wrong, key=lambda step: step.worst))
+    return Located(first.node, first.fault, how, tuple(steps))
+
+
+def _is_handed_on(architecture: Architecture) -> bool:
+    """Whether ∂C/∂(the loss's input) goes to several nodes, so that one array of it may serve them all."""
+    link = architecture.loss.inputs[0]
+    return link >= 0 and (OPS[architecture.nodes[link].op].kind == "merge" or len(uses(architecture, link)) > 1)
 
 
 def _failing(judgement: Judgement, points: int) -> list[int]:

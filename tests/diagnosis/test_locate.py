@@ -97,6 +97,17 @@ def test_a_fork_is_told_from_its_uses() -> None:
         assert found.fault == Fault("dense", Factor.INPUT, "0")
 
 
+def test_what_is_written_to_behind_a_merge_accuses_no_loss_that_is_right() -> None:
+    """One array of ∂C/∂(the sum) goes to both its terms, and who is given it last finds another's gradient there."""
+    case = case_of("x[2,2] -> tanh -> add(x) -> sse", seed=1)
+    found = located(case, Planted(BY_NAME["tanh: overwrites what comes from above"]))
+    assert found is not None
+    assert (found.fault, found.how) == (Fault(None, Factor.SUM), "each operation asked for by itself")
+    wrong = located(case, Planted(planted("sse", Factor.LOSS)))
+    assert wrong is not None
+    assert (wrong.node, wrong.fault, wrong.how) == (LOSS, Fault("sse", Factor.LOSS), "its own intermediates")
+
+
 def test_a_shared_parameter_overwritten_is_the_sum() -> None:
     case = case_of("x[1,1] -> dense(1) -> tanh -> dense(1, weight=@0.weight, bias=@0.bias) -> sse", seed=1)
     found = located(case, Planted(BY_NAME["shared parameter overwritten"]))
