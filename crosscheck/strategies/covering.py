@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 from crosscheck.spec.case import Case
 from crosscheck.spec.factors import FACTORS, Grid
 from crosscheck.spec.ops import OPS
-from crosscheck.strategies import edges, shoulders
+from crosscheck.strategies import edges, shoulders, visible
 from crosscheck.strategies.numbered import Numbered
 from crosscheck.strategies.packing import Packer
 from crosscheck.strategies.planning import (
-    OF_CLASSES,
     POSITIONS,
     SLOT,
     WHOLE,
@@ -235,14 +234,16 @@ class Array:
     def _shown_by(self, chosen: Choices, *, by_penalty: bool = True) -> list[list[int]]:
         """What it holds, if anything can be seen of it: of one class alone every gradient is 0, but for a penalty's.
 
-        That is enough for triples, of which some have one class whatever else; pairs are to be seen without.
+        That is enough for triples, of which some have one class whatever else; pairs are to be seen without. For these
+        nothing else is asked: that a pair was compared is counted, and looked at.
         """
         architecture = self.planner.architecture(chosen)
-        loss = architecture.loss
-        last = architecture.shape_of(loss.inputs[0])[-1:]
-        alone = loss.op in OF_CLASSES and last in ((), (1,))
-        penalised = bool(architecture.penalised) and any(loss.attributes[name] for name in ("l1", "l2"))
-        return [] if alone and not (penalised and by_penalty) else self._held_by(chosen)
+        if by_penalty:
+            seen = visible.penalised(architecture) or visible.shows(architecture)
+        else:
+            loss = architecture.loss
+            seen = not visible.of_one_class(loss, architecture.shape_of(loss.inputs[0]))
+        return self._held_by(chosen) if seen else []
 
     def _held_by(self, chosen: Choices) -> list[list[int]]:
         rows = self.planner.rows(chosen)
