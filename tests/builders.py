@@ -158,7 +158,8 @@ def as_callable(subject: Subject) -> Callable[[Architecture, Point], tuple[float
         params = {k: a[np.newaxis] for k, a in point.params.items()}
         inputs = {k: a[np.newaxis] for k, a in point.inputs.items()}
         floats = [a.dtype.name for a in (*params.values(), *inputs.values()) if is_floating(a.dtype)]
-        case = Case(architecture, params, inputs, point.targets[np.newaxis], floats[0])
+        weights = None if point.weights is None else point.weights[np.newaxis]
+        case = Case(architecture, params, inputs, point.targets[np.newaxis], floats[0], weights=weights)
         found = subject.gradients(case)
         return float(found.loss[0]), {name: a[0].copy() for name, a in found.tensors()}
 

@@ -13,17 +13,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from builders import Wrong, changed, off_by
+from builders import Wrong, as_callable, changed, off_by
 from meta.planted import slope
 
 from crosscheck import calling, session
 from crosscheck.calling import call_witnesses
 from crosscheck.oracles.ball import Ball
 from crosscheck.session import Outcome, Settings, save, verify
-from crosscheck.spec import Case, Gradients, SpecError, Subject
+from crosscheck.spec import Architecture, Case, Gradients, Point, SpecError, Subject
 from crosscheck.spec.errors import OracleUnavailable, UsageError
 from crosscheck.store import runs
 from crosscheck.subjects.builtin import Builtin
+from crosscheck.subjects.python_callable import PythonCallable
 
 DIFFERENCES = ("differences",)
 FEW = ("dense", "tanh", "mae", "sse")
@@ -355,3 +356,36 @@ def test_what_is_saved_can_be_read_and_asked_again(tmp_path: Path) -> None:
 def test_a_pass_saves_the_record_alone(tmp_path: Path) -> None:
     save(run(examples=2), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
+
+
+# Weights of samples, and penalties.
+
+
+@pytest.mark.parametrize("weighs", [False, True])
+def test_a_callable_that_says_so_is_asked_for_weights_and_penalties(weighs: bool) -> None:
+    sound, asked = as_callable(Builtin()), []
+
+    def backprop(architecture: Architecture, point: Point) -> object:
+        asked.append(architecture.loss.attributes)
+        return sound(architecture, point)
+
+    if weighs:
+        backprop.weighs = True  # type: ignore[attr-defined]
+    outcome = run(PythonCallable(backprop), oracles=("ball",), ops=FEW, examples=20)
+    assert outcome.run_file.run.exit.code == 0
+    for name in ("weighted", "l1", "l2"):
+        assert any(attributes[name] for attributes in asked) == weighs, name
+
+
+def test_a_subject_whose_answers_change_in_the_last_digits_is_told_so_and_never_ends_the_run() -> None:
+    """Every third answer is right; where the gradient of an input is all there is, nothing narrows down where it is."""
+    sound, calls = as_callable(Builtin()), []
+
+    def backprop(architecture: Architecture, point: Point) -> object:
+        loss, found = sound(architecture, point)
+        calls.append(point)
+        return loss, {name: g * (1.0 + 1e-13 * (len(calls) % 3)) for name, g in found.items()}
+
+    outcome = run(PythonCallable(backprop), oracles=("ball",), ops=("dense", "tanh", "sse"), examples=30, points=8)
+    first = outcome.run_file.run.findings[0]
+    assert (first.verdict, outcome.run_file.run.exit.code) == ("BROKE_CONTRACT", 1)

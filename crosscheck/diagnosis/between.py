@@ -188,6 +188,8 @@ def _is_spoilt_at(link: int, seen: Seen, links: tuple[int, ...] = ()) -> bool | 
     told = None
     free = {case.architecture.inputs[-other - 1].name for other in links if other < 0}
     names = [name for name in seen.tensors if name in above(case.architecture, link) and name not in free]
+    if not names:
+        return None
     for point in range(case.n_points):
         jacobians = [_jacobian(case.take([point] * size), at) for size, at in zip(sizes, inner, strict=True)]
         tensors = [(seen.tensors[name], seen.tensors[name].decided[point]) for name in names]

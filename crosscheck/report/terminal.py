@@ -157,7 +157,8 @@ def _row(label: str, text: str) -> str:
 def _term(term: chain.Term) -> str:
     if term.tone == "good":
         return f"{term.symbol} {term.mark}"
-    said = ": ".join(part for part in (term.state, term.detail) if part)
+    goes_on = term.detail.startswith(("or ", "and ", "at "))
+    said = (" " if goes_on else ": ").join(part for part in (term.state, term.detail) if part)
     return " ".join(part for part in (term.symbol, term.mark, said) if part)
 
 

@@ -33,7 +33,8 @@ class PythonCallable:
 
     Each point is one call with fresh writable copies, compared bytewise afterwards; the first point is asked
     twice, and the two answers must be the same bits (any NaN is like any other). NumPy's floating-point
-    warnings are silenced while the function runs. `supports` names the ops it claims; by default all.
+    warnings are silenced while the function runs. `supports` names the ops it claims; by default all. Where the function
+    has an attribute `weighs` that is true, it is asked for losses with weights of the samples and penalties too.
     """
 
     def __init__(self, fn: Function, name: str | None = None, supports: Iterable[str] | None = None) -> None:
@@ -42,6 +43,7 @@ class PythonCallable:
         self.supports = frozenset(OPS if supports is None else supports)
         self.error_model: Literal["torch", "jax"] | None = None
         self.asks_twice = True
+        self.weighs = bool(getattr(fn, "weighs", False))
 
     def gradients(self, case: Case) -> Gradients:
         """Its loss (P,) in float64 and its gradients (P, *shape) in the case's dtype; raises ContractBroken."""

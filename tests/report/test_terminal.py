@@ -316,6 +316,19 @@ def test_a_loss_that_differs_says_what_to_pass_beside_its_entries() -> None:
     assert f"  said    {said}\n  entry   0.weight[0,0] = 0.8412; " in text
 
 
+@pytest.mark.parametrize(
+    ("term", "line"),
+    [
+        (("∂a/∂z", "one of these", "or ∂C/∂a"), "∂a/∂z ? one of these is wrong: this or ∂C/∂a"),
+        (("∂z/∂w", "first wrong", "and ∂z/∂b"), "∂z/∂w ✗ first wrong and ∂z/∂b"),
+        (("∂z/∂w", "first wrong", "first wrong at [1,2]: 3, not 4"), "∂z/∂w ✗ first wrong at [1,2]: 3, not 4"),
+        (("∂z/∂w", "first wrong", "first wrong: 3, certified 4"), "∂z/∂w ✗ first wrong: 3, certified 4"),
+    ],
+)
+def test_what_is_said_of_a_term_reads_on(term: tuple[str, str, str], line: str) -> None:
+    assert f"  term    {line}\n" in plain(with_finding(terms=(term,)))
+
+
 def test_what_was_ruled_out_is_never_called_likely() -> None:
     text = plain(with_finding(diagnosis=("ruled out: factor",)))
     assert "  likely  no known bug looks like this       ruled out: factor\n" in text
