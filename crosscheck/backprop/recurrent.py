@@ -46,6 +46,8 @@ from crosscheck.backprop.steps import Places, by_step, of_all, rows_by_step
 
 Params = Mapping[str, Array]
 Backward = tuple[tuple[Array | None, ...], dict[str, Array]]
+# u + v, of which the biases b and c are parts already.
+Joined = Callable[[Array, Array, tuple[Array, ...]], Array]
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,14 @@ def of_inputs(x: Array, steps: int, params: Params, biases: tuple[str, ...] = ("
     return u.reshape((*u.shape[:-2], steps, u.shape[-2] // steps, u.shape[-1]))
 
 
+def biases_of(params: Params) -> tuple[Array, ...]:
+    return tuple(beside(params[name]) for name in ("bias_ih", "bias_hh") if name in params)
+
+
+def as_they_are(u: Array, v: Array, _biases: tuple[Array, ...]) -> Array:
+    return plus(u, v)
+
+
 def initial(site: Site, inputs: tuple[Array, ...], number: int, like: Array) -> Array:
     """An initial state (leading…, N, H): an input, or zeros."""
     if len(inputs) > number:
@@ -146,7 +156,7 @@ def collected(
     return by_step(dx.reshape((*dx.shape[:-2], steps, samples, width))), gradients
 
 
-def rnn(gates: Mapping[str, Gate]) -> Keeping:
+def rnn(gates: Mapping[str, Gate], joined: Joined = as_they_are) -> Keeping:
     """The layer `rnn`, with a gate for each nonlinearity."""
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
@@ -154,7 +164,7 @@ def rnn(gates: Mapping[str, Gate]) -> Keeping:
         u, weight = of_inputs(inputs[0], count, params), params["weight_hh"].swapaxes(-1, -2)
         states, sums = [initial(site, inputs, 1, u[..., 0, :, :])], []
         for t in range(count):
-            sums.append(plus(u[..., t, :, :], np.matmul(states[t], weight)))
+            sums.append(joined(u[..., t, :, :], np.matmul(states[t], weight), biases_of(params)))
             states.append(gate.f(sums[t]))
         h, z = of_all(states), of_all(sums)
         return output(site, h), Kept((h, z), by_step(z))
@@ -206,7 +216,7 @@ def quarters(size: int) -> tuple[tuple[int, int], ...]:
     return (0, size // 2), (3 * size // 4, size), (size // 2, 3 * size // 4)
 
 
-def lstm(s: Gate, tanh: Gate) -> Keeping:
+def lstm(s: Gate, tanh: Gate, joined: Joined = as_they_are) -> Keeping:
     """The layer `lstm`, with these for its gates."""
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
@@ -215,7 +225,7 @@ def lstm(s: Gate, tanh: Gate) -> Keeping:
         h, c = (initial(site, inputs, number, u[..., 0, :, :]) for number in (1, 2))
         steps, states = [], [h]
         for t in range(count):
-            z = plus(u[..., t, :, :], np.matmul(h, weight))
+            z = joined(u[..., t, :, :], np.matmul(h, weight), biases_of(own))
             w, z_g = s.way(z[..., : 3 * hidden]), z[..., 3 * hidden :]
             ifo, g = s.f(w), tanh.f(z_g)
             i, f, o = thirds(ifo)
@@ -257,7 +267,7 @@ class GruStep:
     n: Array
 
 
-def gru(s: Gate, tanh: Gate) -> Keeping:
+def gru(s: Gate, tanh: Gate, joined: Joined = as_they_are) -> Keeping:
     """The layer `gru`, with these for its gates."""
 
     def forward(site: Site, inputs: tuple[Array, ...], params: Params) -> tuple[Array, Kept]:
@@ -268,7 +278,9 @@ def gru(s: Gate, tanh: Gate) -> Keeping:
         for t in range(count):
             v = np.matmul(h, weight)
             v = plus(v, beside(params["bias_hh"])) if "bias_hh" in params else v
-            w, v_n = s.way(u[..., t, :, : 2 * hidden] + v[..., : 2 * hidden]), part(v, 2, 3)
+            biases = tuple(b[..., : 2 * hidden] for b in biases_of(params))
+            w = s.way(joined(u[..., t, :, : 2 * hidden], v[..., : 2 * hidden], biases))
+            v_n = part(v, 2, 3)
             rk = s.f(w)
             z_n = u[..., t, :, 2 * hidden :] + part(rk, 0, 2) * v_n
             n = tanh.f(z_n)
@@ -297,8 +309,13 @@ def gru(s: Gate, tanh: Gate) -> Keeping:
     return Keeping(_quiet(forward), _quiet(backward))
 
 
-def rows(s: Gate, tanh: Gate, relu: Gate) -> dict[str, Keeping]:
-    return {"rnn": rnn({"tanh": tanh, "relu": relu}), "lstm": lstm(s, tanh), "gru": gru(s, tanh)}
+def rows(s: Gate, tanh: Gate, relu: Gate, *, joined: Joined = as_they_are) -> dict[str, Keeping]:
+    """The table of these layers, with these gates; `joined` is how u and v become the z of a gate."""
+    return {
+        "rnn": rnn({"tanh": tanh, "relu": relu}, joined),
+        "lstm": lstm(s, tanh, joined),
+        "gru": gru(s, tanh, joined),
+    }
 
 
 ROWS = rows(SIGMOID, TANH, RELU)

@@ -33,8 +33,9 @@ class PythonCallable:
 
     Each point is one call with fresh writable copies, compared bytewise afterwards; the first point is asked
     twice, and the two answers must be the same bits (any NaN is like any other). NumPy's floating-point
-    warnings are silenced while the function runs. `supports` names the ops it claims; by default all. Where the function
-    has an attribute `weighs` that is true, it is asked for losses with weights of the samples and penalties too.
+    warnings are silenced while the function runs. `supports` names the ops it claims; by default all. Where the
+    function has an attribute `weighs` that is true, it is asked for losses with weights of the samples and
+    penalties too.
     """
 
     def __init__(self, fn: Function, name: str | None = None, supports: Iterable[str] | None = None) -> None:
