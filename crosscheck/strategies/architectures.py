@@ -60,12 +60,18 @@ class Menu:
         return self._variants[op]
 
     def drawn(self, op: str, number: int) -> Choice:
-        """The op with variant `number`, and behind it all others, the nearest first."""
+        """The op with variant `number`, and behind it all others, the nearest first.
+
+        Of those as near a size gives way before an attribute: where two groups take an even width, the width does.
+        """
         variants = self.variants(op)
         number %= len(variants)
         if (op, number) not in self._ordered:
             chosen = variants[number]
-            self._ordered[op, number] = tuple(sorted(variants, key=lambda variant: _distance(variant, chosen)))
+            sizes = [a.name for a in OPS[op].attributes if a.default is None]
+            self._ordered[op, number] = tuple(
+                sorted(variants, key=lambda v: (_distance(v, chosen), -sum(v[name] != chosen[name] for name in sizes)))
+            )
         return op, self._ordered[op, number]
 
     def _activations(self) -> list[Choice | None]:
