@@ -167,7 +167,7 @@ def _on_one_operation(
             if ask(case) is not None:
                 return _narrowest(_plainest(case, found.fault.op, source, ask), found.fault.op, source, ask)
     for case in _with_its_numbers(first, judgement, found):
-        if ask(case) is not None:
+        if source.ops.allows(case.architecture) and ask(case) is not None:
             return _plainest(case, found.fault.op, source, ask)
     return None
 

@@ -126,7 +126,7 @@ class Source:
             best.append(case)  # a version of Hypothesis that records its choices otherwise: made simpler all the same
         _confirm(best, index)
         smallest = min(best, key=size)
-        return _simplified(smallest, fails_alike, most) if self.ops is not None else smallest
+        return smallest if self.ops is None else _simplified(smallest, fails_alike, most, self.ops)
 
 
 class Given(Source):
@@ -145,11 +145,11 @@ class Given(Source):
         return self._given
 
 
-def _simplified(case: Case, fails_alike: Callable[[Case], bool], most: int) -> Case:
+def _simplified(case: Case, fails_alike: Callable[[Case], bool], most: int, ops: Allowed) -> Case:
     """The case with one node less after the other, and on a smaller input, as long as it fails alike."""
     asked = 0
     while True:
-        for architecture in simpler(case.architecture):
+        for architecture in filter(ops.allows, simpler(case.architecture)):
             if asked >= most // 2:
                 return case
             asked += 1
