@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from crosscheck import __version__, gate
 from crosscheck.calling import Called, call_witnesses
-from crosscheck.checking import DIFFERENCED_ENTRIES, Certify
+from crosscheck.checking import DIFFERENCED_ENTRIES, Certify, check
 from crosscheck.diagnosis import conventions
 from crosscheck.findings import Shown, findings
+from crosscheck.judge.compare import Status, by_point
 from crosscheck.machine import environment, versions
 from crosscheck.report import pytest_file
 from crosscheck.search import Hunt, Limits, hunt
@@ -31,6 +32,7 @@ from crosscheck.spec.op import Value
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.protocols import Subject
 from crosscheck.spec.record import SCHEMA, Certification, Convention, Coverage, Exit, Finding, Measured, Run, RunFile
+from crosscheck.spec.result import Verdict
 from crosscheck.store import runs
 from crosscheck.store.combinations import Held
 from crosscheck.store.tally import Tally
@@ -176,6 +178,25 @@ def verify_case(case: Case, subject: Subject) -> Outcome:
     ops = case.architecture.ops
     _check_supported(subject, ops)
     return _verified(settings, Given(case), ops, None, datetime.now(UTC), None)
+
+
+def is_right(case: Case, subject: Subject, tensor: str) -> bool:
+    """Whether this gradient is proved right as far as anything can be: at a kink, within the one-sided derivatives.
+
+    At a kink, or where the true gradient is 0, nothing in it says something of the subject by itself; but a bug that
+    showed in it does so no more.
+    """
+    called = call_witnesses(None, subject.error_model)
+    with np.errstate(all="ignore"):
+        judgement = check(case, subject, called.witnesses)
+    found, proof = judgement.tensors.get(tensor), judgement.certified
+    if judgement.verdict not in (Verdict.AGREES, Verdict.UNDECIDABLE) or found is None or proof is None:
+        return False
+    at_kink = np.broadcast_to(by_point(proof.hull, found.status), found.status.shape)
+    seen = np.isin(found.status, (Status.AGREE, Status.UNINFORMATIVE)) | (
+        at_kink & (found.status == Status.UNDECIDABLE)
+    )
+    return found.truth is not None and bool(seen.all())
 
 
 def _verified(

@@ -56,7 +56,7 @@ def held_to_one_slope(
     `sides` gives, for a point and a precision in bits, what either side of its kinks makes of the gradients.
     """
     wrong = judgement.verdict in (Verdict.BROKE_CONTRACT, Verdict.FORWARD_DISAGREES, Verdict.DISAGREES)
-    if wrong or judgement.claimed is None:
+    if wrong or judgement.claimed is None or not judgement.tensors:  # of no gradient nothing is claimed
         return judgement
     found, beyond = [], []
     for point in np.flatnonzero(proof.hull & (proof.bits > 0)).tolist():

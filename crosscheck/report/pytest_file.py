@@ -37,9 +37,15 @@ def text(finding: Finding, run: Run, case: Case) -> str:
         "",
         f"def test_{_identifier(finding.id)}() -> None:",
         *(_spelled_out(case) if _is_short(case) else _loaded(finding)),
-        "    crosscheck.check_case(SUBJECT, case)",
+        f"    crosscheck.check_case(SUBJECT, case{_of_tensor(finding)})",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _of_tensor(finding: Finding) -> str:
+    """Which gradient it is about: at a kink nothing else would be verified of a subject that is right."""
+    told = finding.verdict == "DISAGREES" and finding.tensor not in (None, "loss")
+    return f", tensor={finding.tensor!r}" if told else ""
 
 
 def _identifier(identity: str) -> str:

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import case_of
+from builders import case_of, with_arrays
 
 from crosscheck import calling
-from crosscheck.api import GradientMismatch, Summary, check_case
+from crosscheck.api import GradientMismatch, NothingVerified, Summary, check_case
+from crosscheck.mutants import mutants
 from crosscheck.report import pytest_file
 from crosscheck.session import Settings, save, verify
 from crosscheck.spec import Case
 from crosscheck.subjects.builtin import Builtin
 from crosscheck.subjects.loading import load
+from crosscheck.subjects.planted import Planted
+from crosscheck.subjects.python_callable import PythonCallable
 
 BROKEN = '''"""x -> dense -> tanh -> sse."""
 import numpy as np
@@ -51,6 +54,7 @@ def test_both_files_of_a_finding_run_and_fail_and_pass_when_it_is_mended(
     assert finding.test_file == f"failures/test_{finding.id}.py"
     assert finding.case_file == f"failures/{finding.id}.npz"
     test, case = tmp_path / "run" / finding.test_file, tmp_path / "run" / finding.case_file
+    assert f"check_case(SUBJECT, case, tensor={finding.tensor!r})" in test.read_text(encoding="utf-8")
 
     assert Case.load(case).n_points == 1
     with pytest.raises(GradientMismatch, match=finding.id):
@@ -62,6 +66,34 @@ def test_both_files_of_a_finding_run_and_fail_and_pass_when_it_is_mended(
     written(tmp_path, "(1 - h * h)")
     monkeypatch.setattr("crosscheck.calling.MAKERS", {"ball": calling.MAKERS["ball"]})
     runpy.run_path(str(test))[f"test_{finding.id}"]()
+
+
+# Bugs, the networks and the numbers at which a right gradient is any number between two, or 0.
+AT_KINKS = {
+    "max_pool1d: all that tie": ("x[1,1,2] -> max_pool1d -> sse", [[[1.0, 1.0]]], [[[0.0]]]),
+    "relu: 2 at 0": ("x[1,1] -> relu -> sse", [[0.0]], [[1.0]]),
+    "nll: the ignored class counts": ("x[1,2] -> nll(ignore_index=0)", [[-1.0, -0.5]], [0]),
+    "mae: NaN where output and target agree": ("x[1,1] -> mae", [[1.0]], [[1.0]]),
+}
+
+
+@pytest.mark.parametrize("name", AT_KINKS)
+def test_a_case_at_a_kink_or_of_a_zero_passes_when_its_bug_is_mended(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crosscheck.calling.MAKERS", {"ball": calling.MAKERS["ball"]})
+    text, x, y = AT_KINKS[name]
+    plain = case_of(text, points=1)
+    case = with_arrays(plain, inputs={"x": np.array([x])}, targets=np.array([y], plain.targets.dtype))
+    with pytest.raises(GradientMismatch):
+        check_case(Planted(next(m for m in mutants() if m.name == name)), case, tensor="x")
+    with pytest.raises(NothingVerified):
+        check_case(Builtin(), case)
+    assert check_case(Builtin(), case, tensor="x").compared > 0
+    silent = PythonCallable(lambda architecture, point: (float(Builtin().gradients(case).loss[0]), {}))
+    for subject, tensor in ((silent, "x"), (Builtin(), "0.weight")):
+        with pytest.raises(NothingVerified):
+            check_case(subject, case, tensor=tensor)
 
 
 def run_by_pytest(test: Path) -> subprocess.CompletedProcess[str]:
