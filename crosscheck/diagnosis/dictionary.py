@@ -80,10 +80,11 @@ def explains(mutant: Mutant, seen: Sequence[Seen]) -> bool:
 def _alike(tensor: Tensor, planted: Gradients) -> bool:
     own: Array = planted[tensor.name].astype(np.float64)
     with np.errstate(all="ignore"):
-        # A bug may make a gradient larger, and so its rounding.
+        # A bug may make a gradient larger, and so its rounding; one entry too, where the true one is next to nothing.
         grown = np.maximum(1.0, _largest(own) / _largest(tensor.true))
+        relative = _largest(tensor.own) / _largest(tensor.true)
         off = np.abs(own - tensor.claimed)
-        room = BOTH * tensor.own * grown
+        room = BOTH * np.maximum(tensor.own * grown, relative * np.abs(own))
         # At a tie rounding may decide, and the room is as large as what is decided: a wrong entry is to be met all the
         # same.
         room = np.where(tensor.wrong, np.minimum(room, PART * np.abs(tensor.claimed - tensor.true)), room)

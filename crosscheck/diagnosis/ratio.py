@@ -31,6 +31,11 @@ def simple(ratio: float) -> float:
     return near if near != 1.0 and abs(near - ratio) <= 1e-6 * abs(ratio) else short(ratio)
 
 
+def is_fraction(ratio: float) -> bool:
+    """Whether it is a whole number or a simple fraction."""
+    return float(Fraction(ratio).limit_denominator(LARGEST_DENOMINATOR)) == ratio
+
+
 def short(ratio: float) -> float:
     """The number of few digits that is as near as a measurement comes; itself where there is none. Never 1."""
     tried = (float(f"{ratio:.{digits}g}") for digits in DIGITS)

@@ -76,7 +76,8 @@ def recognise(seen: Sequence[Seen], where: Sequence[Place], known: Iterable[Muta
     likely = [*_of_bugs(happened), *measured, *_of_bugs(systematic)]
     # What is true of the wrong entries alone, or in every network otherwise, says less than what is true of all.
     vaguer = _measured(VAGUER, failing)
-    ruled_out = _ruled_out(looked, where, {named.symptom for named in (*likely, *vaguer)})
+    fits = {named.symptom for named in (*likely, *vaguer)} | (set() if looked.fitting else _looks_like(seen[0]))
+    ruled_out = _ruled_out(looked, where, fits, seen)
     likely = likely or vaguer
     bugs = tuple(dict.fromkeys(m.name for m in looked.fitting))
     faults = frozenset(fault for m in looked.fitting for fault in m.faults)
@@ -87,10 +88,13 @@ def _ruled_out(
     looked: dictionary.Looked,
     where: Sequence[Place],
     fits: Collection[Symptom],
+    seen: Sequence[Seen],
 ) -> tuple[Symptom, ...]:
     """What it is not: only what would have been seen in whatever form it came."""
-    # Without a place a bug was planted in every node of its op, which says nothing about one in a single node.
-    tried = {m.symptom for m in looked.tried if where} & OF_ONE_FORM
+    # Without a place a bug was planted in every node of its op, which says nothing about one in a single node. Nor does
+    # it where numbers tie: the subject may choose another of them than the code that the bug was planted in.
+    asked = where and not any(s.failed and s.ties for s in seen)
+    tried = {m.symptom for m in looked.tried if asked} & OF_ONE_FORM
     if any(fault.op != "dense" for _, fault in where):
         tried -= {Symptom.TRANSPOSED}
     if any(fault.op != "dropout" for _, fault in where):
@@ -101,6 +105,15 @@ def _ruled_out(
     if Symptom.FACTOR in fits:
         tried -= AS_A_FACTOR
     return tuple(sorted(tried - set(fits), key=lambda s: list(Symptom).index(s)))
+
+
+def _looks_like(shown: Seen) -> frozenset[Symptom]:
+    """What the case that is shown looks like by itself, whatever others say: it is not said not to be that."""
+    factor = _common([t for t in shown.tensors.values() if t.wrong.any()]) if shown.failed else None
+    if factor is None or not ratio.is_fraction(factor):
+        return frozenset()
+    plain = {-1.0: Symptom.NEGATED, 0.0: Symptom.MISSING}
+    return frozenset({Symptom.FACTOR, plain.get(factor, Symptom.FACTOR)})
 
 
 def is_behind(seen: Sequence[Seen]) -> bool:

@@ -48,6 +48,11 @@ class Seen:
     case: Case
     judgement: Judgement
 
+    @property
+    def ties(self) -> bool:
+        """Whether some value stands exactly on a kink, or ties with another."""
+        return any(exactly for exactly, _ in self.judgement.kinks.values())
+
     @cached_property
     def tensors(self) -> Mapping[str, Tensor]:
         """Every gradient of which the truth is known."""

@@ -325,3 +325,36 @@ def test_at_a_tie_no_known_bug_fits_because_rounding_decides_there() -> None:
     fitting = {m.name for m in dictionary.look_up(known.values(), [tied], ()).fitting}
     assert "max_pool2d input: doubled at a tie" in known
     assert not fitting & {"max_pool2d input: last window alone", "max_pool2d input: halved where windows overlap"}
+
+
+def test_what_the_shown_case_looks_like_is_not_ruled_out_where_nothing_is_named() -> None:
+    """One number has its sign changed there; elsewhere it is something else."""
+
+    def spoil(case: Case, found: Gradients) -> Gradients:
+        alone = case.architecture.inputs[0].shape == (1, 1)
+        return changed(found, "x", (lambda g: -g) if alone else (lambda g: g + np.sin(1.0 + g)))
+
+    shown, other = "x[1,1] -> tanh -> sse", "x[2,3] -> tanh -> sse"
+    assert Symptom.NEGATED not in recognise.recognise(answers(spoil, (shown, other)), (), NOBODY).ruled_out
+    assert Symptom.NEGATED in recognise.recognise(answers(spoil, (other, shown)), (), NOBODY).ruled_out
+
+
+def test_where_numbers_tie_no_known_bug_rules_anything_out() -> None:
+    """Which of them is taken for the largest is the subject's to choose, and a bug makes of each another number."""
+    place = Fault("relu", Factor.SLOPE)
+    known = [m for m in mutants.known(("relu",)) if place in m.faults]
+    text = "x[1,1,4] -> relu -> max_pool1d -> sse"
+    for values, ruled_out in (([-1.0, -2.0, 3.0, 1.0], False), ([1.0, 2.0, 3.0, 1.5], True)):
+        case = with_arrays(case_of(text, points=1), inputs={"x": np.array([[[values]]])})
+        seen = [asked(case, Wrong(lambda _c, g: changed(g, "x", lambda d: d + np.sin(1.0 + d))), Ball())]
+        found = recognise.recognise(seen, ((0, place),), known)
+        assert (Symptom.NO_SLOPE in found.ruled_out) == ruled_out
+
+
+def test_a_known_bug_is_found_where_it_makes_something_of_next_to_nothing() -> None:
+    """s'(a) is 1/4 where s'(z) is 1e-15, and rounds as 1/4 does."""
+    bug = next(m for m in mutants.mutants() if m.name == "sigmoid: squashed twice")
+    case = with_arrays(case_of("x[1,3] -> sigmoid -> sse", points=1), inputs={"x": np.array([[[-34.8, 0.5, -2.0]]])})
+    off = changed(Planted(bug).gradients(case), "x", lambda g: g * (1.0 + 2.0**-52))
+    seen = [asked(case, Wrong(lambda _c, _g: off), Ball())]
+    assert dictionary.look_up([bug], seen, ()).fitting == (bug,)
