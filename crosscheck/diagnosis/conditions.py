@@ -21,10 +21,14 @@ from crosscheck.spec.result import Array, Bools
 RIGHT, OFTEN = 3, 0.5
 
 
-def condition(seen: Sequence[Seen], where: Fault | None, ask: Callable[[Case], Seen] | None = None) -> str | None:
+# Puts a further case to the subject; None where it may not be asked for that network.
+Ask = Callable[[Case], Seen | None]
+
+
+def condition(seen: Sequence[Seen], where: Fault | None, ask: Ask | None = None) -> str | None:
     """`only at batch 1`, `only where z < 0`, `only where ids repeat`; None where nothing that was tried holds.
 
-    `ask` puts a further case to the subject: what fails without the property too does not hang on it.
+    What fails without the property too, when the subject is asked, does not hang on it.
     """
     if where is not None and where.factor is Factor.SLOPE and where.op is not None:
         found = _of_the_elements(seen, where.op)
@@ -36,12 +40,13 @@ def condition(seen: Sequence[Seen], where: Fault | None, ask: Callable[[Case], S
     return next((f"only {item.words}" for _, item in holding if _hangs_on(item, seen, ask)), None)
 
 
-def _hangs_on(item: Property, seen: Sequence[Seen], ask: Callable[[Case], Seen] | None) -> bool:
+def _hangs_on(item: Property, seen: Sequence[Seen], ask: Ask | None) -> bool:
     """Whether the smallest case that was wrong is right without it, as far as that can be asked."""
     if ask is None or item.without is None:
         return True
     wrong = min((s for s in seen if s.failed), key=lambda s: len(s.case.architecture.nodes))
-    return not ask(item.without(wrong.case)).failed
+    answers = (ask(case) for case in item.without(wrong.case))
+    return not any(answer is not None and answer.failed for answer in answers)
 
 
 def _rate(item: Property, seen: Sequence[Seen], suspects: Collection[str]) -> float | None:

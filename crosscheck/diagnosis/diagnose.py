@@ -12,6 +12,7 @@ from crosscheck.diagnosis.locate import CLEAR, Located, Step, locate
 from crosscheck.diagnosis.seen import Seen, asked, variations
 from crosscheck.diagnosis.walked import LOSS, uses
 from crosscheck.judge.verdict import Judgement
+from crosscheck.spec.allowed import Allowed
 from crosscheck.spec.architecture import Architecture
 from crosscheck.spec.case import Case
 from crosscheck.spec.digits import apart
@@ -130,12 +131,22 @@ def diagnose(
         bugs=known.bugs,
         first=known.likely[0].bugs if known.likely else (),
         ruled_out=known.ruled_out,
-        condition=conditions.condition(seen, fault, lambda other: asked(other, subject, arbiter)),
+        condition=conditions.condition(seen, fault, lambda other: _further(other, seen, subject, arbiter, ops)),
         extents=tuple(extents(seen)),
         terms=terms,
         beside=tuple(_wrong_beside(located, found)),
         seen=tuple(seen),
     )
+
+
+def _further(
+    case: Case, seen: Sequence[Seen], subject: Subject, arbiter: Certifier, ops: Collection[str] | None
+) -> Seen | None:
+    """The answer to one more case, of a network that was seen or that the subject answers for; None of others."""
+    network = case.architecture
+    allowed = ops is not None and Allowed.of(ops).allows(network) and not arbiter.gaps(network)
+    known = any(s.case.architecture == network for s in seen)
+    return asked(case, subject, arbiter) if allowed or known else None
 
 
 def _is_behind(seen: Sequence[Seen], others: Iterable[Case], subject: Subject, arbiter: Certifier) -> bool:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from crosscheck.spec.architecture import Node
+from crosscheck.spec.architecture import Architecture, Node
 from crosscheck.spec.case import Case
+from crosscheck.spec.errors import SpecError
 from crosscheck.spec.fault import Fault
-from crosscheck.spec.op import Attribute, Value
+from crosscheck.spec.op import Attribute, Shape, Value
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.result import Array, Bools
+from crosscheck.strategies.probes import alone, of_all_families
 
 # Of so many values of a number that were met no single one is called the condition.
 FEW = 3
+# A failure that hangs on the size of an axis is right with each of these that is another.
+OTHER_SIZES = (1, 2, 3)
 # By point (P,): whether a case has the property. None where it makes no sense there.
 Has = Callable[[Case], Bools | None]
 # Of an input (P, numbers): by point.
@@ -28,24 +34,24 @@ Test = Callable[[Array], Any]
 class Property:
     """In words that follow "only", and how to see it.
 
-    `without` changes the numbers of a case until it has the property no more: asked of one that was wrong, it tells
+    `without` makes cases of one that has the property, which have it no more: asked of one that was wrong, they tell
     whether the failure hangs on it, or on what came with it.
     """
 
     words: str
     has: Has
-    without: Callable[[Case], Case] | None = None
+    without: Callable[[Case], Iterable[Case]] | None = None
 
 
 def properties(cases: Sequence[Case], where: Fault | None) -> list[Property]:
     """Sizes, attributes, and what the numbers, indices and masks are like."""
     found = [
-        Property("at batch 1", partial(_size, axis=0, test=lambda n: n == 1)),
-        Property("at a batch above 1", partial(_size, axis=0, test=lambda n: n > 1)),
-        Property("at width 1", partial(_size, axis=-1, test=lambda n: n == 1)),
-        Property("at a width above 1", partial(_size, axis=-1, test=lambda n: n > 1)),
-        Property("with more than one step or channel", partial(_size, axis=1, test=lambda n: n > 1, rank=3)),
-        Property("with one step or channel", partial(_size, axis=1, test=lambda n: n == 1, rank=3)),
+        _of_size("at batch 1", 0, 1),
+        _of_size("at a batch above 1", 0),
+        _of_size("at width 1", -1, 1),
+        _of_size("at a width above 1", -1),
+        _of_size("with one step or channel", 1, 1, rank=3),
+        _of_size("with more than one step or channel", 1, rank=3),
         Property("where ids repeat", partial(_integers, test=_repeats)),
         Property("where no id repeats", partial(_integers, test=lambda ids: ~_repeats(ids))),
         Property("where the mask hides something", partial(_masks, test=lambda m: ~m.all(axis=1))),
@@ -71,15 +77,58 @@ def properties(cases: Sequence[Case], where: Fault | None) -> list[Property]:
 
 
 def _of_numbers(words: str, test: Test, change: Callable[[Array], Array]) -> Property:
-    def without(case: Case) -> Case:
+    def without(case: Case) -> Iterator[Case]:
         changed = {
             item.name: change(case.inputs[item.name]).astype(case.inputs[item.name].dtype)
             for item in case.architecture.inputs
             if item.dtype == "float"
         }
-        return replace(case, inputs={**case.inputs, **changed})
+        yield replace(case, inputs={**case.inputs, **changed})
 
     return Property(words, partial(_numbers, test=test), without)
+
+
+def _of_size(words: str, axis: int, size: int | None = None, rank: int = 1) -> Property:
+    """That an axis has this size, or where that is None more than 1."""
+
+    def test(n: int) -> bool:
+        return n == size if size is not None else n > 1
+
+    def without(case: Case) -> Iterator[Case]:
+        shape = case.architecture.inputs[0].shape
+        for made in (found for other in _other_shapes(shape, axis) for found in _on(case.architecture, other)):
+            if not test(made.inputs[0].shape[axis]):
+                yield of_all_families(made, case.dtype)
+
+    return Property(words, partial(_size, axis=axis, test=test, rank=rank), without)
+
+
+def _other_shapes(shape: Shape, axis: int) -> Iterator[Shape]:
+    """The shape with another size on this axis; with its sizes on other axes; and with one axis more, of size 1."""
+    place = axis % len(shape)
+    for other in OTHER_SIZES:
+        yield (*shape[:place], other, *shape[place + 1 :])
+    for another in range(len(shape)):
+        swapped = list(shape)
+        swapped[place], swapped[another] = swapped[another], swapped[place]
+        yield tuple(swapped)
+    yield from ((1, *shape), (*shape, 1))
+
+
+def _on(architecture: Architecture, shape: Shape) -> Iterator[Architecture]:
+    """The network on an input of this shape, where that is no other network than before and its rules allow it."""
+    first, *others = architecture.inputs
+    if shape == first.shape:
+        return
+    if not others:
+        with suppress(SpecError):
+            yield Architecture((msgspec.structs.replace(first, shape=shape),), architecture.nodes, architecture.loss)
+        return
+    (operation,) = architecture.nodes if len(architecture.nodes) == 1 else (None,)
+    if operation is not None:
+        made = alone(operation.op, operation.attributes, shape, further=OPS[operation.op].kind == "layer")
+        if made is not None and len(made.inputs) == len(architecture.inputs):
+            yield made
 
 
 def _off_zero(values: Array) -> Array:

@@ -111,6 +111,30 @@ def test_what_fails_without_the_property_too_does_not_hang_on_it(text: str, at: 
     assert found(of_size=True) is None
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda shape: shape[0] == 1, "only at batch 1"),
+        (lambda shape: shape[1] > 1, "only with more than one step or channel"),
+        (lambda shape: max(shape) == 2, None),
+    ],
+)
+def test_a_size_is_the_condition_only_where_the_failing_network_is_right_with_another(
+    wrong: Callable[[tuple[int, ...]], bool], said: str | None
+) -> None:
+    """What was met at batch 1 alone, with two channels, is asked at batch 2 with two channels as well."""
+
+    def spoil(case: Case, g: Gradients) -> Gradients:
+        return changed(g, "x", lambda d: 2.0 * d) if wrong(case.architecture.inputs[0].shape) else g
+
+    subject, ball = Wrong(spoil), Ball()
+    with np.errstate(all="ignore"):
+        met = [asked(case_of(f"x[{shape}] -> tanh -> sse"), subject, ball) for shape in ("1,2,1", "3,1,1", "5,1,1")]
+        for further in (lambda case: asked(case, subject, ball), lambda case: None):
+            told = conditions.condition(met, None, further)
+            assert told == (said if further(met[0].case) is not None else "only at batch 1")
+
+
 def test_of_a_number_that_was_met_at_few_values_none_is_called_the_condition() -> None:
     words = [
         item.words
