@@ -28,7 +28,8 @@ from crosscheck.spec.errors import ContractBroken, SpecError
 from crosscheck.spec.fault import Factor, Fault
 from crosscheck.spec.ops import OPS
 from crosscheck.spec.protocols import Certifier, Subject
-from crosscheck.spec.result import Array, Gradients
+from crosscheck.spec.result import Array, Bools, Gradients
+from crosscheck.tolerance.formats import FORMATS
 
 # Two measured slopes are one if they differ by less than this part of it: each is a quotient of gradients, which lose
 # some digits; a wrong factor that changes with what comes from above changes by itself, not by a millionth.
@@ -185,7 +186,7 @@ def _is_spoilt_at(link: int, seen: Seen, links: tuple[int, ...] = ()) -> bool | 
     sizes = [int(np.prod(case.architecture.shape_of(at))) for at in inner]
     if link < 0 or sum(sizes) > LARGEST_LINK:
         return None
-    told = None
+    told, roundoff = None, FORMATS[case.dtype].roundoff
     free = {case.architecture.inputs[-other - 1].name for other in links if other < 0}
     names = [name for name in seen.tensors if name in above(case.architecture, link) and name not in free]
     if not names:
@@ -201,6 +202,9 @@ def _is_spoilt_at(link: int, seen: Seen, links: tuple[int, ...] = ()) -> bool | 
                 for jacobian, size in zip(jacobians, sizes, strict=True)
             ]
         )
+        # Of a true 0 there is no bound, and a wrong number in its place is rounded as any other.
+        rounded = roundoff * np.concatenate([np.abs(t.claimed - t.true)[point][decided] for t, decided in tensors])
+        room = np.maximum(room, rounded)
         unit = np.where(room > 0.0, room, room[room > 0.0].min(initial=1.0))
         off, rows = off / unit, rows / unit
         if not np.isfinite(off).all() or not np.isfinite(rows).all():
@@ -232,7 +236,8 @@ def _jacobian(case: Case, link: int) -> Gradients:
 def _depends_on_z_alone(hypothesis: Hypothesis, case: Case, subject: Subject, arbiter: Certifier) -> bool | None:
     """Whether the slope that the gradients show stays the same with other targets; None where it cannot be read off.
 
-    Nor can it where ∂C/∂z stays the same: then what comes from above is ignored, here or before.
+    Nor can it where ∂C/∂z stays the same: then what comes from above is ignored, here or before. Nor where some units
+    are wrong, and others right, on one stretch of z: then it hangs on the unit, as what comes from above may.
     """
     node = hypothesis.node
     other = _with_other_targets(case)
@@ -248,7 +253,23 @@ def _depends_on_z_alone(hypothesis: Hypothesis, case: Case, subject: Subject, ar
     sure = sure_a & sure_b
     if not sure.any() or _same((a * above_a)[sure], (b * above_b)[sure]):
         return None
+    if _is_of_a_unit(case, node, a, sure, arbiter):
+        return None
     return _same(a[sure], b[sure])
+
+
+def _is_of_a_unit(case: Case, node: int, slopes: Array, sure: Bools, arbiter: Certifier) -> bool:
+    """Whether units whose slope is wrong throughout have their z among those of units where it is right throughout."""
+    (link,) = case.architecture.nodes[node].inputs
+    z, true = local.values_of(case)[link].reshape(slopes.shape), certified_nodes(case, arbiter)
+    with np.errstate(all="ignore"):
+        right = true[link].reshape(slopes.shape) / true[node].reshape(slopes.shape)
+        alike = np.abs(slopes - right) <= SAME * np.abs(right)
+    axes = tuple(range(slopes.ndim - 1))
+    wholly_right, wholly_wrong = (alike | ~sure).all(axis=axes), (~alike | ~sure).all(axis=axes)
+    some = sure.any(axis=axes)
+    among, spoilt = z[..., some & wholly_right], z[..., some & wholly_wrong]
+    return bool(among.size and spoilt.size and among.min() < spoilt.min() and spoilt.max() < among.max())
 
 
 def _same(a: Array, b: Array) -> bool:

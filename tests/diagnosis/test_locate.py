@@ -10,10 +10,12 @@ import pytest
 from builders import Wrong, case_of, changed
 
 from crosscheck import mutants
+from crosscheck.backprop.network import of_one
 from crosscheck.checking import Witnesses, check
 from crosscheck.diagnosis import forward
 from crosscheck.diagnosis.locate import Located, locate
 from crosscheck.diagnosis.walked import LOSS
+from crosscheck.mutants.changes import Backward, Call, layer
 from crosscheck.mutants.mutant import Mutant
 from crosscheck.oracles.ball import Ball
 from crosscheck.spec import Architecture, Case, Gradients, Point, Subject, Verdict
@@ -402,3 +404,27 @@ def test_an_operation_that_is_wrong_wherever_it_stands_is_found_where_it_stands_
     assert found is not None
     assert (found.node, found.fault) == (2, Fault("dense", Factor.INPUT, "0"))
     assert found.with_it == ()
+
+
+def test_behind_a_norm_of_one_sample_the_slope_before_it_is_no_less_suspect_than_the_norms_bias() -> None:
+    """Its other gradients are 0 there whatever comes from above, and say nothing of it."""
+    missing = next(m for m in mutants.known(("relu",)) if m.name == "relu: derivative missing")
+    case = case_of("x[1,3] -> dense(4) -> batch_norm -> relu -> dense(1) -> sse", seed=1, points=4)
+    found = located(case, Mute(missing), None)
+    assert found is not None
+    assert (2, Fault("relu", Factor.SLOPE)) in [(found.node, found.fault), *found.others]
+
+
+def test_a_slope_that_is_wrong_in_one_unit_may_be_a_column_of_the_next_weights_left_out() -> None:
+    def last_left_out(call: Call) -> Backward:
+        (da, *rest), params = call.answer
+        da = da.copy()
+        da[..., -1] = 0.0
+        return (da, *rest), params
+
+    bug = replace(planted("dense", Factor.INPUT, "0"), rows={of_one("dense", 2): layer("dense", last_left_out)})
+    case = case_of("x[1,4] -> dense(8) -> tanh -> dense(3) -> softmax_cross_entropy", seed=2, points=2)
+    found = located(case, Mute(bug), None)
+    assert found is not None
+    both = {(1, Fault("tanh", Factor.SLOPE)), (2, Fault("dense", Factor.INPUT, "0"))}
+    assert both == {(found.node, found.fault), *found.others}
