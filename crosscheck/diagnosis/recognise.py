@@ -7,16 +7,17 @@ what was tried and does not fit is told as ruled out; where nothing fits, that i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
 from crosscheck.diagnosis import dictionary, ratio, whole
 from crosscheck.diagnosis.dictionary import Place
+from crosscheck.diagnosis.named import Named, Recognised
 from crosscheck.diagnosis.seen import Seen, Tensor
 from crosscheck.judge.forward import in_words
 from crosscheck.mutants.mutant import Mutant
-from crosscheck.spec.fault import Fault, Symptom
+from crosscheck.spec.fault import Symptom
 from crosscheck.spec.result import Floats
 
 # Of a sum of products of independent numbers this part at most is left by chance, in units of 1/√n.
@@ -29,34 +30,12 @@ SEVERAL = 2
 APART = 5
 # What is off by so many bounds is known to a few parts in a hundred.
 KNOWN = 20.0
+# So many wrong entries must be explained for a bug to be named for one case alone.
+SEVERAL = 4
 # So many different factors are told.
 SHOWN = 3
 
 Pattern = Callable[[Sequence[Seen]], str | None]
-
-
-@dataclass(frozen=True)
-class Named:
-    """One thing that it may be. `bugs` are the names of the known bugs that give these gradients.
-
-    `behind`: it is done to the gradients behind the walk back, so that no factor of the chain rule is to blame.
-    """
-
-    symptom: Symptom
-    text: str
-    bugs: tuple[str, ...] = ()
-    behind: bool = False
-
-
-@dataclass(frozen=True)
-class Recognised:
-    """What fits, the likeliest first, and what was ruled out. `faults` are those of the known bugs that fit."""
-
-    likely: tuple[Named, ...] = ()
-    ruled_out: tuple[Symptom, ...] = ()
-    tried: int = 0
-    bugs: tuple[str, ...] = field(default=())
-    faults: frozenset[Fault] = frozenset()
 
 
 def recognise(seen: Sequence[Seen], where: Sequence[Place], known: Iterable[Mutant]) -> Recognised:
@@ -75,7 +54,7 @@ def recognise(seen: Sequence[Seen], where: Sequence[Place], known: Iterable[Muta
         systematic = [m for m in systematic if m.symptom is Symptom.FACTOR]
     likely = [*_of_bugs(happened), *measured, *_of_bugs(systematic)]
     # What is true of the wrong entries alone, or in every network otherwise, says less than what is true of all.
-    vaguer = _measured(VAGUER, failing)
+    vaguer = (() if likely else _here_alone(looked.tried, seen)) or _measured(VAGUER, failing)
     fits = {named.symptom for named in (*likely, *vaguer)} | (set() if looked.fitting else _looks_like(seen[0]))
     ruled_out = _ruled_out(looked, where, fits, seen)
     likely = likely or vaguer
@@ -135,6 +114,16 @@ def _of_bugs(bugs: Sequence[Mutant]) -> list[Named]:
     second = next((m.what for m in bugs if m.what != first.what), None)
     others = f"; or {second}" if second else ""
     return [Named(first.symptom, f"{first.what}{source}{others}", tuple(m.name for m in bugs))]
+
+
+def _here_alone(tried: Iterable[Mutant], seen: Sequence[Seen]) -> list[Named]:
+    """The known bugs of the case that is shown, where others have another as well: of one number too many fit."""
+    shown, *others = seen
+    wrong = sum(int(t.wrong.sum()) for t in shown.tensors.values())
+    if wrong < SEVERAL or not any(s.failed for s in others):
+        return []
+    named = _of_bugs([bug for bug in tried if dictionary.explains(bug, [shown])])
+    return [replace(one, text=f"{one.text} (here; what fails elsewhere has another cause too)") for one in named]
 
 
 def _once(likely: Iterable[Named]) -> Iterable[Named]:

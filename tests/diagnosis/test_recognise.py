@@ -358,3 +358,25 @@ def test_a_known_bug_is_found_where_it_makes_something_of_next_to_nothing() -> N
     off = changed(Planted(bug).gradients(case), "x", lambda g: g * (1.0 + 2.0**-52))
     seen = [asked(case, Wrong(lambda _c, _g: off), Ball())]
     assert dictionary.look_up([bug], seen, ()).fitting == (bug,)
+
+
+def test_of_two_bugs_the_one_that_the_shown_case_has_alone_is_named() -> None:
+    """At batch 1 a mean is a sum: what is left there is the derivative that is missing."""
+    missing = next(m for m in mutants.known(("tanh",)) if m.name == "tanh: derivative missing")
+
+    def both(case: Case, _found: Gradients) -> Gradients:
+        rows = case.architecture.inputs[0].shape[0]
+        return all_of(lambda g: g / rows)(case, Planted(missing).gradients(case))
+
+    net = "dense(4) -> tanh -> dense(2) -> sse"
+    place = ((1, Fault("tanh", Factor.SLOPE)),)
+    known = mutants.known(("dense", "tanh", "sse"))
+    found = recognise.recognise(answers(both, (f"x[1,3] -> {net}", f"x[3,3] -> {net}")), place, known)
+    assert found.likely[0].text == (
+        "the derivative of tanh is left out: the gradient by the output is passed on "
+        "(here; what fails elsewhere has another cause too)"
+    )
+    assert Symptom.NO_SLOPE not in found.ruled_out
+    assert found.bugs == (), "it explains no other case"
+    alone = recognise.recognise(answers(both, (f"x[1,3] -> {net}",)), place, known)
+    assert "(here;" not in alone.likely[0].text
