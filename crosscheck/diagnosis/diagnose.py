@@ -9,6 +9,7 @@ from crosscheck import mutants
 from crosscheck.diagnosis import conditions, recognise
 from crosscheck.diagnosis.extents import extents
 from crosscheck.diagnosis.locate import CLEAR, Located, Step, locate
+from crosscheck.diagnosis.named import Recognised
 from crosscheck.diagnosis.seen import Seen, asked, variations
 from crosscheck.diagnosis.walked import LOSS, uses
 from crosscheck.judge.verdict import Judgement
@@ -120,6 +121,8 @@ def diagnose(
     if not known.likely:
         everywhere = recognise.at_random(seen) or next(filter(None, map(_wrong_everywhere, found)), None)
     located = _told_apart(located, known.faults)
+    if ops is None and _is_the_penaltys(case, located, known):
+        located = Located(None, Fault(None, Factor.PENALTY), "off by what a penalty adds")
     terms = tuple(_terms(case.architecture, located))
     if known.likely and known.likely[0].behind and _is_behind(seen, met, subject, arbiter):
         located, terms = None, BEHIND
@@ -164,6 +167,14 @@ def _places(located: Located | None, *, one_network: bool) -> list[tuple[int | N
         return []
     found = [(located.node, located.fault), *((located.node, f) for f in located.with_it), *located.others]
     return [(node if one_network else None, fault) for node, fault in found]
+
+
+def _is_the_penaltys(case: Case, located: Located | None, known: Recognised) -> bool:
+    """Whether what is wrong with a weight is what a penalty adds: one network cannot be asked for without it."""
+    attributes = case.architecture.loss.attributes
+    of_param = located is not None and located.fault.factor is Factor.PARAM
+    penalised = any(attributes[name] for name in ("l1", "l2"))
+    return of_param and penalised and bool(known.likely) and known.likely[0].symptom is Symptom.PENALTY
 
 
 def _told_apart(located: Located | None, faults: Collection[Fault]) -> Located | None:

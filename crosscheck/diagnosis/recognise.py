@@ -264,7 +264,9 @@ def _penalty(seen: Sequence[Seen]) -> str | None:
         factors.append(factor)
     if ratio.differ(factors):
         return None
-    return f"the gradient is off by {in_words(factors[0])} × the weights: a penalty's term too much or too little"
+    of_biases = all("bias" in t.name for s in seen for t in s.tensors.values() if t.wrong.any())
+    which = "biases" if of_biases else "weights"
+    return f"the gradient is off by {in_words(factors[0])} × the {which}: a penalty's term too much or too little"
 
 
 def _shifted(seen: Sequence[Seen]) -> str | None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from builders import Wrong, changed
+import pytest
+from builders import Wrong, as_callable, changed
 
 from crosscheck.backprop.rows import Row
 from crosscheck.mutants.changes import Backward, Call, layer, loss, slope
@@ -15,6 +16,7 @@ from crosscheck.session import Settings, verify
 from crosscheck.spec import Case, Gradients, Subject
 from crosscheck.spec.record import Finding
 from crosscheck.subjects.builtin import Builtin
+from crosscheck.subjects.python_callable import PythonCallable
 
 OPS = ("dense", "tanh", "sin", "sse")
 FIXED = "x[2,3] -> dense(4) -> tanh -> dense(3) -> sin -> dense(2) -> sse"
@@ -100,3 +102,16 @@ def test_of_several_entries_it_is_said_which_is_shown() -> None:
     (detail,) = [detail for _, state, detail in finding.terms if state == "first wrong"]
     assert detail.startswith("first wrong at [1,2]: ")
     assert finding.entries[0].index == (1, 2)
+
+
+@pytest.mark.parametrize(("key", "factor", "words"), [("0.weight", -0.1, "weights"), ("2.bias", 0.1, "biases")])
+def test_of_one_network_a_penalty_that_is_missing_or_too_much_is_the_penaltys(
+    key: str, factor: float, words: str
+) -> None:
+    def off(case: Case, found: Gradients) -> Gradients:
+        return changed(found, key, lambda g: g + factor * case.params[key])
+
+    net = "x[2,3] -> dense(4) -> sigmoid -> dense(2) -> mse(l2=0.1)"
+    finding = told(PythonCallable(as_callable(Wrong(off))), architecture=net)
+    assert [(symbol, state) for symbol, state, _ in finding.terms] == [("∂R/∂w", "first wrong")]
+    assert f"off by {factor:g} × the {words}" in finding.diagnosis[0].replace("−", "-")
