@@ -192,11 +192,14 @@ def _plainest(case: Case, op: str | None, source: Source, ask: _Asker, *, change
 
 
 def _narrowest(case: Case, op: str | None, source: Source, ask: _Asker) -> Case:
-    """The case with every axis and every size as small as it can be: the shapes asked about are but a few of all."""
+    """The case with every axis and every size as small as it can be: the shapes asked about are but a few of all.
+
+    What shows at few numbers alone may be met by several at once first: it is asked of a part of them too.
+    """
     for architecture in probes.narrower(case.architecture, op) if op is not None else ():
         if source.ops is None or not source.ops.allows(architecture):
             continue
-        for made in _asked_of(architecture, case):
+        for made in (*_asked_of(architecture, case), *probes.parts_of(case, architecture)):
             if ask(made) is not None:
                 return _narrowest(made, op, source, ask)
     return case

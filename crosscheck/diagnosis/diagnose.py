@@ -153,7 +153,13 @@ def _further(
 
 
 def _is_behind(seen: Sequence[Seen], others: Iterable[Case], subject: Subject, arbiter: Certifier) -> bool:
-    """Whether it is seen behind a node too: where networks of a loss alone fail, the slope of that may be clipped."""
+    """Whether it is seen behind a node too: where networks of a loss alone fail, the slope of that may be clipped.
+
+    Nobody who clips gradients does so to an input's alone: then it is done in the way back to it.
+    """
+    behind_nodes = [s for s in seen if s.failed and s.case.architecture.param_shapes]
+    if behind_nodes:
+        return any(t.wrong.any() for s in behind_nodes for t in s.tensors.values() if t.name in s.case.params)
     if any(s.failed and s.case.architecture.nodes for s in seen):
         return True
     deeper = [other for other in others if other.architecture.nodes and not arbiter.gaps(other.architecture)]

@@ -216,6 +216,18 @@ def with_numbers_of(case: Case, architecture: Architecture) -> Case | None:
         return None
 
 
+def parts_of(case: Case, architecture: Architecture) -> Iterator[Case]:
+    """This narrower network on numbers of the case's first input: those at its start, and those at its end."""
+    first = architecture.inputs[0]
+    given = case.inputs.get(first.name)
+    if given is None or len(given.shape) != len(first.shape) + 1 or given.shape[1:] == first.shape:
+        return
+    made = make_case(architecture, family="ones", seed=0, points=case.n_points, dtype=case.dtype)
+    sizes = list(zip(given.shape[1:], first.shape, strict=True))
+    for places in ([slice(0, n) for _, n in sizes], [slice(size - n, size) for size, n in sizes]):
+        yield replace(made, inputs={**made.inputs, first.name: given[(slice(None), *places)]})
+
+
 def joined(parts: Sequence[Case]) -> Case:
     """The points of several cases of one architecture and dtype as one case."""
     first = parts[0]

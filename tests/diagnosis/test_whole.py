@@ -134,3 +134,16 @@ def test_the_slope_of_a_loss_that_is_clipped_is_told_from_clipped_gradients() ->
     assert (slope.located.node, slope.located.fault) == (LOSS, Fault("sse", Factor.LOSS))
     assert slope.terms[0][:2] == ("∂C/∂a", "first wrong")
     assert gradients.located is None
+
+
+def test_an_inputs_gradient_that_is_clipped_alone_is_the_way_back_to_it() -> None:
+    def clipped(_case: Case, found: Gradients) -> Gradients:
+        return changed(found, "x", lambda g: np.clip(g, -0.25, 0.25))
+
+    case, arbiter, subject = case_of("x[2,2] -> dense(2) -> sse", seed=0), Ball(), Wrong(clipped)
+    judgement = check(case, subject, Witnesses((arbiter,), differences=False))
+    with np.errstate(all="ignore"):
+        found = diagnose(case, judgement, [], subject, arbiter, None)
+    assert found.likely[0] == "clipped: whatever is larger than 0.25 is given as that"
+    assert found.located is not None
+    assert found.located.fault == Fault("dense", Factor.INPUT, "0")

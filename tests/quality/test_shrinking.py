@@ -70,6 +70,19 @@ def test_every_axis_is_as_small_as_it_can_be_whatever_shapes_are_asked_about() -
     assert str(smallest.architecture) == "x[1,2,1,2] -> flatten -> sse"
 
 
+def test_what_shows_at_few_numbers_alone_ends_at_one_of_them() -> None:
+    """Of four numbers one is large enough; numbers of every family are not, on a network of one."""
+    tanh = ROWS["tanh"]
+    subject = Builtin(
+        ROWS | {"tanh": replace(tanh, dz=lambda z, a, da: np.where(abs(z) > 5.0, 0.0, tanh.dz(z, a, da)))}  # type: ignore[union-attr]
+    )
+    space = Space.of(["dense", "tanh", "sse"])
+    source = Source(cases(space, points=2), 5, ops=space.ops)
+    result = hunt(source, subject, WITNESSES, Limits(200, first_failure=True))
+    smallest = shrunk(source, result.failures[0], subject, WITNESSES).case
+    assert str(smallest.architecture) == "x[1,1] -> tanh -> sse"
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_bug_shrinks_to_one_network_from_every_seed(name: str) -> None:

@@ -110,6 +110,15 @@ def test_one_axis_or_one_size_is_made_smaller_at_a_time(text: str, op: str, narr
     assert [str(made) for made in probes.narrower(parse(text), op)] == narrower
 
 
+def test_a_narrower_network_takes_the_numbers_at_the_start_and_at_the_end() -> None:
+    case = probes.of_all_families(parse("x[2,3] -> tanh -> sse"), "float64")
+    parts = list(probes.parts_of(case, parse("x[1,2] -> tanh -> sse")))
+    np.testing.assert_array_equal(parts[0].inputs["x"], case.inputs["x"][:, :1, :2])
+    np.testing.assert_array_equal(parts[1].inputs["x"], case.inputs["x"][:, 1:, 1:])
+    assert list(probes.parts_of(case, parse("x[2,3] -> tanh -> sse"))) == []
+    assert list(probes.parts_of(case, parse("x[2] -> tanh -> sse"))) == []
+
+
 def test_another_network_takes_the_numbers_only_where_they_fit() -> None:
     case = probes.of_all_families(parse("x[1,1] -> elu(alpha=0.5) -> sse"), "float64")
     taken = probes.with_numbers_of(case, parse("x[1,1] -> elu -> sse"))
