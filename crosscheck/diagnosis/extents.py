@@ -30,20 +30,27 @@ OF_CHANNELS = ("conv1d", "conv2d", "conv_transpose2d", "max_pool1d", "max_pool2d
 def extents(seen: Sequence[Seen]) -> list[str]:
     """`0.weight: wrong at index 1 of axis 0 (rows, one an output; 3 of them), right elsewhere`; at most two such.
 
-    In the largest answer that fails. What an axis numbers is said where its operation has a word for it.
+    In the largest answer that fails, of what is wrong in the one that is shown, the first, too. What an axis numbers is
+    said where its operation has a word for it, and on which input, where that is another than the one shown.
     """
     failing = [s for s in seen if s.failed]
     if not failing:
         return []
     largest = max(failing, key=lambda s: sum(t.claimed.size for t in s.tensors.values()))
-    found = []
+    found, first = [], seen[0]
+    right = {name for name, t in first.tensors.items() if not t.wrong.any()} if first.failed else set()
     for tensor in largest.tensors.values():
-        if tensor.wrong.any():
+        if tensor.wrong.any() and tensor.name not in right:
             built = _built(largest)
             alike = [s.tensors[tensor.name] for s in failing if tensor.name in s.tensors and _built(s) == built]
             of_shape = [t for t in alike if t.wrong.shape[1:] == tensor.wrong.shape[1:]]
             found += _along_axes(of_shape, largest.case.architecture)
-    return found[:MOST]
+    same = largest.case.architecture == first.case.architecture
+    return [said if same else f"{said}, on {_of_inputs(largest.case.architecture)}" for said in found[:MOST]]
+
+
+def _of_inputs(architecture: Architecture) -> str:
+    return "; ".join(f"{item.name}[{','.join(map(str, item.shape))}]" for item in architecture.inputs)
 
 
 def _built(seen: Seen) -> list[tuple[object, ...]]:

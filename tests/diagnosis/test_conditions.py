@@ -167,4 +167,5 @@ def test_which_rows_are_wrong_is_told_of_the_largest_answer() -> None:
         return inputs, params | {"weight": weight}
 
     said = extents.extents(seen("dense", layer("dense", last_row), {"out": 3}))
-    assert said == ["0.weight: wrong at index 1, 2 of axis 0 (rows, one an output; 3 of them), right elsewhere"]
+    wrong = "0.weight: wrong at index 1, 2 of axis 0 (rows, one an output; 3 of them), right elsewhere"
+    assert said == [f"{wrong}, on x[2,2,3,3]"]

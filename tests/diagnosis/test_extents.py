@@ -27,9 +27,13 @@ def test_what_is_wrong_in_a_smaller_answer_is_not_right_elsewhere() -> None:
         two, three = (
             asked(case_of(f"x[{n},2] -> dense(3) -> sse", seed=n), Wrong(only_rows_of), Ball()) for n in (2, 3)
         )
+        of_bias = Wrong(lambda _c, g: changed(g, "0.bias", lambda d: d + 1.0))
+        spared = asked(case_of("x[2,2] -> dense(3) -> sse", seed=2), of_bias, Ball())
     assert extents([two]) == ["0.weight: wrong at index 0 of axis 0 (rows, one an output; 3 of them), right elsewhere"]
     both = ["0.weight: wrong at index 0, 1 of axis 0 (rows, one an output; 3 of them), right elsewhere"]
-    assert extents([two, three]) == extents([three, two]) == both
+    assert extents([three, two]) == both
+    assert extents([two, three]) == [f"{said}, on x[3,2]" for said in both]
+    assert extents([spared, three]) == [], "in what is shown that gradient is right"
 
 
 def test_an_axis_is_counted_among_networks_that_are_built_alike_alone() -> None:
