@@ -118,17 +118,15 @@ def _other_shapes(shape: Shape, axis: int) -> Iterator[Shape]:
 def _on(architecture: Architecture, shape: Shape) -> Iterator[Architecture]:
     """The network on an input of this shape, where that is no other network than before and its rules allow it."""
     first, *others = architecture.inputs
-    if shape == first.shape:
-        return
-    if not others:
+    made = None
+    if shape != first.shape and not others:
         with suppress(SpecError):
-            yield Architecture((msgspec.structs.replace(first, shape=shape),), architecture.nodes, architecture.loss)
-        return
-    (operation,) = architecture.nodes if len(architecture.nodes) == 1 else (None,)
-    if operation is not None:
-        made = alone(operation.op, operation.attributes, shape, further=OPS[operation.op].kind == "layer")
-        if made is not None and len(made.inputs) == len(architecture.inputs):
-            yield made
+            made = msgspec.structs.replace(architecture, inputs=(msgspec.structs.replace(first, shape=shape),))
+    elif shape != first.shape and len(architecture.nodes) == 1:
+        (node,) = architecture.nodes
+        made = alone(node.op, node.attributes, shape, further=OPS[node.op].kind == "layer")
+    if made is not None and len(made.inputs) == len(architecture.inputs):
+        yield made
 
 
 def _off_zero(values: Array) -> Array:
