@@ -15,6 +15,7 @@ from crosscheck.spec.architecture import Architecture, Loss, Node
 from crosscheck.spec.errors import SpecError
 from crosscheck.spec.op import Shape
 from crosscheck.spec.ops import OPS
+from crosscheck.strategies.fitting import POSITIVE, preparation
 
 # Of each rank, simplest first.
 SHAPES: dict[int, tuple[Shape, ...]] = {
@@ -105,8 +106,14 @@ def without(nodes: Sequence[Node], loss: Loss, index: int) -> tuple[tuple[Node, 
 
 
 def _made(architecture: Architecture, body: tuple[tuple[Node, ...], Loss], shape: Shape) -> Iterator[Architecture]:
-    """The network with this input, where its rules allow it; further inputs that nothing uses are gone."""
+    """The network with this input, where its rules allow it; further inputs that nothing uses are gone.
+
+    Before a loss of probabilities stands what makes them: without it a framework raises.
+    """
     nodes, loss = body
+    wanted = preparation(loss.op, loss.attributes, (POSITIVE,))
+    if wanted is not None and loss.inputs[0] >= 0 and nodes[loss.inputs[0]].op != wanted:
+        return
     used = {link for links in (*(node.inputs for node in nodes), loss.inputs) for link in links if link < 0}
     if -1 not in used:
         return
