@@ -40,10 +40,14 @@ Backward = tuple[tuple[Array | None, ...], dict[str, Array]]
 
 @dataclass(frozen=True)
 class Softmax:
-    """p from the scores, of which some may be hidden (`seen`, or None); ds from p, dp, d and out."""
+    """p from the scores, of which some may be hidden (`seen`, or None); ds from p, dp, d and out.
+
+    `anew` makes p a second time for the way back, from q, k, the scores, `seen` and the scale; None where it is kept.
+    """
 
     p: Callable[[Array, Any], Array]
     ds: Callable[[Array, Array, Array, Array], Array]
+    anew: Callable[[Array, Array, Array, Any, float], Array] | None = None
 
 
 def weights(s: Array, seen: Any) -> Array:
@@ -67,9 +71,10 @@ def weights_pulled_back(p: Array, dp: Array, _d: Array, _out: Array) -> Array:
 
 
 def attend(q: Array, k: Array, v: Array, seen: Any, scale: float, softmax: Softmax) -> tuple[Array, Array]:
-    """out (…, Tq, e), and p (…, Tq, Tk)."""
-    p = softmax.p(np.matmul(q, k.swapaxes(-1, -2)) * scale, seen)
-    return np.matmul(p, v), p
+    """out (…, Tq, e), and p (…, Tq, Tk) for the way back."""
+    s = np.matmul(q, k.swapaxes(-1, -2)) * scale
+    p = softmax.p(s, seen)
+    return np.matmul(p, v), p if softmax.anew is None else softmax.anew(q, k, s, seen, scale)
 
 
 def attend_backward(
