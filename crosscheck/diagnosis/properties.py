@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
-from crosscheck.spec.architecture import Architecture, Node
+from crosscheck.spec.architecture import Architecture, Loss, Node
 from crosscheck.spec.case import Case
 from crosscheck.spec.errors import SpecError
 from crosscheck.spec.fault import Fault
@@ -24,6 +24,7 @@ from crosscheck.strategies.probes import alone, of_all_families
 FEW = 3
 # A failure that hangs on the size of an axis is right with each of these that is another.
 OTHER_SIZES = (1, 2, 3)
+Used = TypeVar("Used", Node, Loss)
 # By point (P,): whether a case has the property. None where it makes no sense there.
 Has = Callable[[Case], Bools | None]
 # Of an input (P, numbers): by point.
@@ -62,17 +63,20 @@ def properties(cases: Sequence[Case], where: Fault | None) -> list[Property]:
         _of_numbers("where an input is positive", lambda x: (x > 0).any(axis=1), lambda x: -np.abs(x)),
     ]
     if where is not None and where.op is not None:
-        met = [node.attributes for case in cases for node in _nodes(case, where.op)]
+        met = [attributes for case in cases for attributes in _of_op(case, where.op)]
         for attribute in OPS[where.op].attributes:
             values = dict.fromkeys(attributes[attribute.name] for attributes in met if attribute.name in attributes)
             counted = attribute.type in ("int", "sizes", "float")
             if counted and attribute.default is not None and len(values) > 1:
                 words = f"with {attribute.name} other than {_text(attribute.default)}"
-                found.append(Property(words, partial(_unlike, op=where.op, attribute=attribute)))
+                has = partial(_unlike, op=where.op, attribute=attribute)
+                found.append(Property(words, has, _of_attribute(where.op, attribute, (attribute.default,))))
             # Of a number that takes many values one alone is no rule, where few were met.
             for value in values if len(values) > (FEW if counted else 1) else ():
                 words = f"with {attribute.name}={_text(value)}"
-                found.append(Property(words, partial(_attribute, op=where.op, attribute=attribute, value=value)))
+                has = partial(_attribute, op=where.op, attribute=attribute, value=value)
+                others = tuple(other for other in values if other != value)
+                found.append(Property(words, has, _of_attribute(where.op, attribute, others)))
     return found
 
 
@@ -101,6 +105,26 @@ def _of_size(words: str, axis: int, size: int | None = None, rank: int = 1) -> P
                 yield of_all_families(made, case.dtype)
 
     return Property(words, partial(_size, axis=axis, test=test, rank=rank), without)
+
+
+def _of_attribute(op: str, attribute: Attribute, values: Sequence[Value | None]) -> Callable[[Case], Iterator[Case]]:
+    """Makes the network with each of these values in place of the attribute's own, and all else as it is."""
+
+    def without(case: Case) -> Iterator[Case]:
+        before = case.architecture
+        for value in values:
+            with suppress(SpecError):
+                nodes = tuple(_with(node, op, attribute.name, value) for node in before.nodes)
+                loss = _with(before.loss, op, attribute.name, value)
+                yield of_all_families(msgspec.structs.replace(before, nodes=nodes, loss=loss), case.dtype)
+
+    return without
+
+
+def _with(used: Used, op: str, name: str, value: Value | None) -> Used:
+    if used.op != op:
+        return used
+    return msgspec.structs.replace(used, attributes={**used.attributes, name: value})
 
 
 def _other_shapes(shape: Shape, axis: int) -> Iterator[Shape]:
@@ -143,8 +167,10 @@ def _text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _nodes(case: Case, op: str) -> list[Node]:
-    return [node for node in case.architecture.nodes if node.op == op]
+def _of_op(case: Case, op: str) -> list[Mapping[str, Value]]:
+    """The attributes of every node of this operation, and of a loss that is it."""
+    placed: list[Node | Loss] = [*case.architecture.nodes, case.architecture.loss]
+    return [used.attributes for used in placed if used.op == op]
 
 
 def _all(case: Case, held: bool) -> Bools:
@@ -181,10 +207,10 @@ def _repeats(values: Array) -> Array:
 
 
 def _attribute(case: Case, op: str, attribute: Attribute, value: Value) -> Bools | None:
-    nodes = _nodes(case, op)
-    return _all(case, any(node.attributes[attribute.name] == value for node in nodes)) if nodes else None
+    met = _of_op(case, op)
+    return _all(case, any(attributes[attribute.name] == value for attributes in met)) if met else None
 
 
 def _unlike(case: Case, op: str, attribute: Attribute) -> Bools | None:
-    nodes = _nodes(case, op)
-    return _all(case, any(node.attributes[attribute.name] != attribute.default for node in nodes)) if nodes else None
+    met = _of_op(case, op)
+    return _all(case, any(attributes[attribute.name] != attribute.default for attributes in met)) if met else None

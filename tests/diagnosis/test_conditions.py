@@ -13,7 +13,7 @@ from crosscheck import mutants
 from crosscheck.diagnosis import conditions, extents
 from crosscheck.diagnosis.properties import properties
 from crosscheck.diagnosis.seen import Seen, asked, variations
-from crosscheck.mutants.changes import Backward, Call, layer, slope
+from crosscheck.mutants.changes import Backward, Call, layer, loss, slope
 from crosscheck.oracles.ball import Ball
 from crosscheck.spec import Case, Gradients
 from crosscheck.spec.fault import Factor, Fault
@@ -145,6 +145,24 @@ def test_of_a_number_that_was_met_at_few_values_none_is_called_the_condition() -
     ]
     assert "with stride other than 1" in words
     assert "with stride=2" not in words
+
+
+@pytest.mark.parametrize(("attribute", "kernel"), [("dilation", 2), ("padding", 1), ("stride", 1)])
+def test_of_attributes_that_came_together_the_one_it_hangs_on_is_told(attribute: str, kernel: int) -> None:
+    """The failing network has all three: it is asked again without each of them."""
+    row = layer("conv1d", lambda call: doubled(call, where=call.site.attributes[attribute] not in (0, 1)))
+    subject, ball = Builtin({**Builtin().rows, "conv1d": row}), Ball()
+    texts = ("2, 2, stride=2, padding=2, dilation=2", "2, 2", "2, 1", "1, 3")
+    with np.errstate(all="ignore"):
+        met = [asked(case_of(f"x[2,2,5] -> conv1d({text}) -> sse"), subject, ball) for text in texts]
+        told = conditions.condition(met, Fault("conv1d", Factor.PARAM, "weight"), lambda c: asked(c, subject, ball))
+    assert told == f"only with {attribute} other than {0 if attribute == 'padding' else 1}"
+
+
+def test_an_attribute_of_the_loss_may_be_the_condition() -> None:
+    doubled_beyond = loss("huber", lambda found, *_given, delta, **_own: (found[0] * (1.0 if delta == 1.0 else 2.0),))
+    answers = seen("huber", doubled_beyond, {"delta": 0.5})
+    assert conditions.condition(answers, Fault("huber", Factor.LOSS)) == "only with delta other than 1.0"
 
 
 def test_what_is_wrong_everywhere_has_no_condition() -> None:
