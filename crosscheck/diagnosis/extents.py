@@ -11,6 +11,8 @@ from crosscheck.diagnosis.seen import Seen, Tensor
 from crosscheck.spec.architecture import Architecture
 
 MOST = 2
+# The rows of one gate stand together.
+GATES = {"lstm": "gates i, f, g, o in turn", "gru": "gates r, z, n in turn"}
 # What the axes of a parameter number, by operation and role. Places of a kernel come behind those of a convolution.
 OF_PARAMS: dict[tuple[str, str], tuple[str, ...]] = {
     ("dense", "weight"): ("rows, one an output", "columns, one an input"),
@@ -22,6 +24,11 @@ OF_PARAMS: dict[tuple[str, str], tuple[str, ...]] = {
     ("conv_transpose2d", "weight"): ("input channels", "output channels"),
     ("conv_transpose2d", "bias"): ("channels",),
     ("embedding", "weight"): ("rows, one an id", "columns"),
+    ("rnn", "weight_ih"): ("hidden units", "features"),
+    ("rnn", "weight_hh"): ("hidden units", "hidden units before"),
+    **{(op, f"bias_{part}"): (words,) for op, words in GATES.items() for part in ("ih", "hh")},
+    **{(op, "weight_ih"): (words, "features") for op, words in GATES.items()},
+    **{(op, "weight_hh"): (words, "hidden units before") for op, words in GATES.items()},
 }
 # Of an input (N, C, …) the second axis is one of channels for these.
 OF_CHANNELS = ("conv1d", "conv2d", "conv_transpose2d", "max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d")

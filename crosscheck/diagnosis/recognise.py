@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from crosscheck.diagnosis import dictionary, ratio, whole
+from crosscheck.diagnosis.carried import carried_back
 from crosscheck.diagnosis.dictionary import Place
 from crosscheck.diagnosis.named import Named, Recognised
 from crosscheck.diagnosis.seen import Seen, Tensor
@@ -356,6 +357,7 @@ PATTERNS: tuple[tuple[Symptom, Pattern], ...] = (
     (Symptom.FACTOR,     _factor_by_layer),
 )
 VAGUER: tuple[tuple[Symptom, Pattern], ...] = (
+    (Symptom.TERM,       carried_back),
     (Symptom.NEGATED,    _negated_in_part),
     (Symptom.MISSING,    _zero_in_part),
     (Symptom.FACTOR,     _factor_of_its_own),

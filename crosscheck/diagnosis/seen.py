@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -108,18 +109,21 @@ def variations(
 
     Those in which it breaks its contract say nothing.
     """
-    left, allowed = NETWORKS, Allowed.of(ops)
-    asked_already: set[Architecture] = set()
-    for attributes in (probes.larger(op, met), *reversed(probes.variants(op, met))):
-        for shape in SHAPES:
-            made = probes.alone(op, attributes, shape)
-            if left == 0 or made is None or made in asked_already or not allowed.allows(made):
-                continue
-            if arbiter.gaps(made):
-                continue
-            asked_already.add(made)
-            seen = asked(probes.of_all_families(made, dtype), subject, arbiter)
-            if seen.judgement.verdict is Verdict.BROKE_CONTRACT and not seen.judgement.tensors:
-                continue
-            left -= 1
-            yield seen
+    allowed = Allowed.of(ops)
+
+    def answers(choices: Iterable[Mapping[str, Value]]) -> Iterator[Seen]:
+        asked_already: set[Architecture] = set()
+        for attributes in choices:
+            for shape in SHAPES:
+                made = probes.alone(op, attributes, shape)
+                if made is None or made in asked_already or not allowed.allows(made) or arbiter.gaps(made):
+                    continue
+                asked_already.add(made)
+                seen = asked(probes.of_all_families(made, dtype), subject, arbiter)
+                if seen.judgement.verdict is not Verdict.BROKE_CONTRACT or seen.judgement.tensors:
+                    yield seen
+
+    yield from islice(answers((probes.larger(op, met), *reversed(probes.variants(op, met)))), NETWORKS)
+    # A number that a factor equals by chance is another number here.
+    if (other := probes.otherwise(op, met)) != probes.variants(op, met)[-1]:
+        yield from islice(answers((other,)), 1)

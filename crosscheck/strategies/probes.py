@@ -189,6 +189,14 @@ def larger(op: str, met: Mapping[str, Value]) -> dict[str, Value]:
     return {**variants(op, met)[-1], **sizes}
 
 
+def otherwise(op: str, met: Mapping[str, Value]) -> dict[str, Value]:
+    """The attributes that were met, with every real number another than it was: what equals one changes with it."""
+    given = variants(op, met)[-1]
+    real = [a.name for a in OPS[op].attributes if a.type == "float"]
+    others = {name: [v for v in ATTRIBUTE_VALUES.get((op, name), ()) if v != given[name]] for name in real}
+    return given | {name: values[0] for name, values in others.items() if values}
+
+
 def _simplest(op: str, name: str, value: Value | None) -> Value:
     if value is not None:
         return value

@@ -115,3 +115,27 @@ def test_of_one_network_a_penalty_that_is_missing_or_too_much_is_the_penaltys(
     finding = told(PythonCallable(as_callable(Wrong(off))), architecture=net)
     assert [(symbol, state) for symbol, state, _ in finding.terms] == [("∂R/∂w", "first wrong")]
     assert f"off by {factor:g} × the {words}" in finding.diagnosis[0].replace("−", "-")
+
+
+@pytest.mark.parametrize(
+    ("op", "row", "said"),
+    [
+        (
+            "dropout",
+            layer("dropout", lambda call: (tuple(d if d is None else 0.5 * d for d in call.answer[0]), {})),
+            "constant ratio: the gradient is 0.5 × the true one",
+        ),
+        (
+            "dropout",
+            layer("dropout", lambda call: (tuple(_unscaled(call, d) for d in call.answer[0]), {})),
+            "the gradient is the true one times dropout's (1 - p) (0.5 in the smallest), in all 10 cases",
+        ),
+    ],
+)
+def test_a_factor_that_equals_an_attribute_by_chance_is_told_from_the_attribute(op: str, row: Row, said: str) -> None:
+    finding = told(planted({op: row}), ops=(op, "dense", "sse"))
+    assert said in finding.diagnosis
+
+
+def _unscaled(call: Call, d: np.ndarray | None) -> np.ndarray | None:
+    return d if d is None else d * (1.0 - float(call.site.attributes["p"]))
