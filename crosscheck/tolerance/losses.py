@@ -5,6 +5,7 @@ As in `rows`: they judge, are judged by nobody, and share no code with the backp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from crosscheck.tolerance.likelihoods import counts
 from crosscheck.tolerance.loss_deviations import LossDeviation
 from crosscheck.tolerance.noise import constant, in_half, plain, unless_lost, with_noise
 from crosscheck.tolerance.rounding import Rounded
+from crosscheck.tolerance.sums import sum_error
 
 
 def shifted_log_softmax(z: Array, axis: int) -> Array:
@@ -36,6 +38,23 @@ def log_softmax(z: Array, axis: int) -> Array:
 
 def softmax(z: Array, axis: int) -> Array:
     return np.exp(log_softmax(z, axis))
+
+
+def softmax_anew(z: Array, axis: int) -> Array:
+    """p of a way back that has log p of the way forward: many make it from z, with no rounding in common with log p."""
+    a = log_softmax(z, axis)
+    p = np.exp(a)
+    return with_noise(p, np.where(plain(p) > 0, plain(p) * (abs(plain(a)) + 1.0), 0.0))
+
+
+def with_shares(d: Array, of: Array, p: Array, axis: int) -> Array:
+    """`d` with what `of` (1 - p) loses where Σ of the other p, over Σ of all, stands for 1 - p.
+
+    That has the rounding of both sums, in any order, of the quotient and of the product.
+    """
+    one = np.ones(())
+    sums = math.sqrt(float(sum_error(p.shape[axis], one, one)) ** 2 + 2.0)
+    return with_noise(d, sums * abs(plain(of)) * np.maximum(1.0 - plain(p), 0.0), p)
 
 
 def _huber(a: Array, y: Array, delta: float) -> Array:
@@ -84,7 +103,8 @@ def _cross_entropy(z: Array, y: Array, targets: str, label_smoothing: float, **_
 
 def _cross_entropy_slope(z: Array, y: Array, targets: str, label_smoothing: float, **_others: object) -> Array:
     Y = _targets(z, y, targets, label_smoothing)
-    return softmax(z, -1) * Y.sum(axis=-1, keepdims=True) - Y
+    p = softmax(z, -1)
+    return with_shares(p * Y.sum(axis=-1, keepdims=True) - Y, Y, p, -1)
 
 
 LOSSES: dict[str, Row] = {

@@ -32,7 +32,7 @@ from crosscheck.tolerance.frameworks import (
 from crosscheck.tolerance.loss_deviations import LOSS_DEVIATIONS
 from crosscheck.tolerance.losses import LOSSES as LOSSES
 from crosscheck.tolerance.losses import SOUND_LOSSES as SOUND_LOSSES
-from crosscheck.tolerance.losses import deviating, log_softmax, losses, softmax
+from crosscheck.tolerance.losses import deviating, log_softmax, losses, softmax, softmax_anew, with_shares
 from crosscheck.tolerance.noise import constant, in_half, plain, unless_overflown, with_noise
 from crosscheck.tolerance.rounding import Rounded
 
@@ -105,6 +105,11 @@ def hardsigmoid_line(z: Array) -> Array:
     return z / 6.0 + 0.5
 
 
+def _log_softmax_slope(z: Array, _a: Array, da: Array, axis: int) -> Array:
+    p = softmax_anew(z, axis)
+    return with_shares(da - p * da.sum(axis=axis, keepdims=True), da, p, axis)
+
+
 # fmt: off
 SMOOTH: dict[str, Textbook] = {
     "identity":    Textbook(lambda z: z,                     lambda z, a: 1.0),
@@ -138,9 +143,7 @@ SMOOTH: dict[str, Textbook] = {
 
 VECTORS: dict[str, Activation] = {
     "softmax": Activation(softmax, lambda z, a, da, axis: a * da - a * (a * da).sum(axis=axis, keepdims=True)),
-    "log_softmax": Activation(
-        log_softmax, lambda z, a, da, axis: da - softmax(z, axis) * da.sum(axis=axis, keepdims=True)
-    ),
+    "log_softmax": Activation(log_softmax, _log_softmax_slope),
 }
 
 
