@@ -18,7 +18,7 @@ from crosscheck.tolerance import likelihoods, margins
 from crosscheck.tolerance.frameworks import LOSS_ERROR, Constants, LossConstant
 from crosscheck.tolerance.likelihoods import counts
 from crosscheck.tolerance.loss_deviations import LossDeviation
-from crosscheck.tolerance.noise import constant, in_half, plain, unless_lost, with_noise
+from crosscheck.tolerance.noise import constant, exp_anew, in_half, plain, unless_lost, with_noise
 from crosscheck.tolerance.rounding import Rounded
 from crosscheck.tolerance.sums import sum_error
 
@@ -41,10 +41,8 @@ def softmax(z: Array, axis: int) -> Array:
 
 
 def softmax_anew(z: Array, axis: int) -> Array:
-    """p of a way back that has log p of the way forward: many make it from z, with no rounding in common with log p."""
-    a = log_softmax(z, axis)
-    p = np.exp(a)
-    return with_noise(p, np.where(plain(p) > 0, plain(p) * (abs(plain(a)) + 1.0), 0.0))
+    """p of a way back that has log p of the way forward: many make it from z."""
+    return exp_anew(log_softmax(z, axis), z.max(axis=axis, keepdims=True))
 
 
 def with_shares(d: Array, of: Array, p: Array, axis: int) -> Array:

@@ -18,6 +18,16 @@ def with_noise(values: Array, amount: Any, *told_apart_by: Array) -> Array:
     return values.noised(amount, *told_apart_by) if isinstance(values, Rounded) else values
 
 
+def exp_anew(a: Array, top: Array) -> Array:
+    """exp a with no rounding in common with the `a` of the way forward, which may have lost what `top` has.
+
+    What is made of that a meets it again, as in exp(logsumexp z) exp(z - logsumexp z): only equal roundings cancel.
+    """
+    p = np.exp(a)
+    lost = abs(plain(a)) + abs(plain(top)) + 1.0
+    return with_noise(p, np.where(plain(p) > 0, plain(p) * lost, 0.0))
+
+
 def unless_overflown(values: Array, da: Array, factor: Any) -> Array:
     """The values; not finite where the product da · factor, from which they follow, is not."""
     # Most of the time nothing is near the largest number.

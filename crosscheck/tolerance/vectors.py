@@ -14,6 +14,7 @@ import numpy as np
 from crosscheck.backprop import vectors
 from crosscheck.backprop.rows import Activation, Array, Layer, Row, Site
 from crosscheck.backprop.vectors import kept, without
+from crosscheck.tolerance.noise import exp_anew
 from crosscheck.tolerance.rounding import Rounded
 
 Params = Mapping[str, Array]
@@ -31,8 +32,8 @@ def _logsumexp(site: Site, inputs: tuple[Array, ...], _params: Params) -> Array:
 
 def _logsumexp_slope(site: Site, d_out: Array, inputs: tuple[Array, ...], _params: Params) -> Backward:
     """exp(z - logsumexp z): what the sum has lost of its last digits is lost of every share."""
-    z = inputs[0]
-    return (kept(site, d_out) * np.exp(z - _log_sum(z, int(site.attributes["axis"]))),), {}
+    z, total = inputs[0], _log_sum(inputs[0], int(site.attributes["axis"]))
+    return (kept(site, d_out) * exp_anew(z - total, total),), {}
 
 
 def _length(z: Array, axis: int) -> Array:

@@ -1,7 +1,8 @@
-"""Softmax on the way back of what took its logarithm: p has roundings of its own, and so has Σ of the other p for 1 - p.
+"""Softmax on the way back of what took its logarithm: p has roundings of its own, and so has Σ of the others for 1 - p.
 
-C = Σ eᵃ of a = log softmax z is 1 whatever z is: ∂C/∂z = p - p Σ p is 0 only where both p round alike. And behind
-targets that sum to 1 Σ ∂C/∂a is 0: the slope is ∂C/∂a then, and a right one is allowed what the formula loses.
+C = Σ eᵃ of a = log softmax z is 1 whatever z is: ∂C/∂z = p - p Σ p is 0 only where both p round alike. Of C = eᵃ with
+a = logsumexp z the slope eᵃ p is e^z, and has the rounding of a where p was not made with it. And behind targets that
+sum to 1 Σ ∂C/∂a is 0: the slope is ∂C/∂a then, and a right one is allowed what the formula loses.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def far_apart(text: str, *, targets: float | None = None, dtype: str = "float64"
 CASES = {
     "p of its own": far_apart("x[8,2] -> log_softmax -> poisson_nll", targets=0.0),
     "p of its own in float32": far_apart("x[8,2] -> log_softmax -> poisson_nll", targets=0.0, dtype="float32"),
+    "of a logarithm": far_apart("x[8,3] -> logsumexp -> poisson_nll"),
     "soft targets": far_apart("x[4,6] -> log_softmax -> softmax_cross_entropy(targets=probabilities)"),
 }
 
