@@ -116,6 +116,16 @@ def test_all_for_each_that_ties_is_wrong() -> None:
     )
 
 
+def test_what_further_ties_leave_free_is_no_part_of_what_is_said() -> None:
+    """Of four that tie, what one entry leaves the part of another lies from -2 to 0, by what the others may take."""
+    (mutant,) = (m for m in mutants() if m.name == "max_pool2d: all that tie")
+    judgement = check(case_of("x[1,1,2,2] -> max_pool2d -> cotangent", family="ones", points=1), Planted(mutant), BALL)
+    assert contradiction(judgement.contradictions[0]) == (
+        "exactly at a tie, max_pool2d at 1 (input[0,0,0,1], node 0), the part of its window's gradient that goes to it "
+        "is 0 by x[0,0,0,0] and 1 by x[0,0,0,1]: each lies between none and all of it, but no one part explains both"
+    )
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["builtin", "torch"])

@@ -174,7 +174,11 @@ def _wanted(entries: _Entries, i: int, least: Floats, most: Floats) -> list[_Wan
     low, high = ends.min(axis=0).sum(axis=0), ends.max(axis=0).sum(axis=0)
     with np.errstate(all="ignore"):
         middle = (entries.off[reached] - 0.5 * (low + high)) / D[i]
-        half = (entries.allowed[reached] + 0.5 * (high - low)) / np.abs(D[i])
+        free = 0.5 * (high - low) / np.abs(D[i])
+        # What the others leave free beyond none and all of it is nobody's: where it ends there stays as it is.
+        shift = np.clip(-middle, 0.0, free) - np.clip(middle - 1.0, 0.0, free)
+        middle = middle + shift
+        half = entries.allowed[reached] / np.abs(D[i]) + free - np.abs(shift)
     chosen = {int(np.argmax(middle - half)), int(np.argmin(middle + half))}
     return [_Wanted(int(reached[k]), float(middle[k]), float(half[k])) for k in sorted(chosen)]
 
