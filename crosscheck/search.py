@@ -139,7 +139,7 @@ def _one(source: Source, index: int, subject: Subject, witnesses: Witnesses, res
     equals = ratio.named(factor, case.architecture) if factor is not None else frozenset()
     ops, severity = frozenset(case.architecture.ops), describe.severity(judgement)
     forward = judgement.forward.ratio if judgement.forward is not None else None
-    named = ratio.named(forward, case.architecture) if forward is not None else frozenset()
+    named = ratio.of_a_loss(forward, case.architecture) if forward is not None else frozenset()
     result.failures += [
         Failure(index, kind, ops, severity, factor, equals, forward, named) for kind in Kind.of(judgement)
     ]

@@ -68,13 +68,13 @@ def _stands_at(mutant: Mutant, seen: Sequence[Seen], where: Fault | None) -> boo
 
 def explains(mutant: Mutant, seen: Sequence[Seen]) -> bool:
     """Whether the planted bug gives every claimed gradient to within rounding, and some wrong one among them."""
-    failed = False
-    for s in seen:
-        planted = Planted(mutant).gradients(s.case)
-        if not all(_alike(tensor, planted) for tensor in s.tensors.values()):
-            return False
-        failed |= s.failed
-    return failed
+    return any(s.failed for s in seen) and all(gives(mutant, s) for s in seen)
+
+
+def gives(mutant: Mutant, seen: Seen) -> bool:
+    """Whether the planted bug gives every gradient that was claimed there to within rounding."""
+    planted = Planted(mutant).gradients(seen.case)
+    return all(_alike(tensor, planted) for tensor in seen.tensors.values())
 
 
 def _alike(tensor: Tensor, planted: Gradients) -> bool:

@@ -43,6 +43,18 @@ def quantities(architecture: Architecture) -> Quantities:
     return found
 
 
+def of_the_loss(architecture: Architecture) -> Quantities:
+    """What the loss asked for multiplies the sum of its terms by, and which parts of that another may leave out."""
+    terms, attributes = architecture.terms_shape, architecture.loss.attributes
+    over = {"mean": float(np.prod(terms)), "batch_mean": float(terms[0]) if terms else 1.0}
+    reduction = over.get(str(attributes["reduction"]), 1.0)
+    scale = float(attributes["scale"])
+    found = {"without its reduction": reduction}
+    if scale:
+        found |= {"without its scale": 1.0 / scale, "without its scale and reduction": reduction / scale}
+    return {name: value for name, value in found.items() if value != 1.0}
+
+
 def of_node(op: str, attributes: Attributes, shape: Shape) -> Quantities:
     """What multiplies or divides in the rules of this operation, given its attributes and its first input's shape."""
     found = {name: float(value) for name, value in attributes.items() if _is_a_factor(op, name)}

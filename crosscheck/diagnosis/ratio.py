@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from crosscheck.diagnosis.quantities import of_a_node, quantities
+from crosscheck.diagnosis.quantities import Quantities, of_a_node, of_the_loss, quantities
 from crosscheck.judge.compare import Status
 from crosscheck.judge.forward import LARGEST_DENOMINATOR, in_words
 from crosscheck.judge.verdict import Judgement
@@ -80,7 +80,15 @@ def named(ratio: float, architecture: Architecture) -> frozenset[str]:
     """The quantities of this network that equal the ratio, to the last few digits; none where it is all but 1."""
     if abs(ratio - 1.0) <= SAME:
         return frozenset()
-    found = quantities(architecture)
+    return _equal(ratio, quantities(architecture))
+
+
+def of_a_loss(ratio: float, architecture: Architecture) -> frozenset[str]:
+    """The same of a loss that is `ratio` times the one asked for, with what it may leave out of that."""
+    return named(ratio, architecture) | _equal(ratio, of_the_loss(architecture))
+
+
+def _equal(ratio: float, found: Quantities) -> frozenset[str]:
     return frozenset(name for name, value in found.items() if abs(value - ratio) <= SAME * abs(ratio))
 
 
@@ -123,6 +131,14 @@ REDUCTIONS = {
 }
 
 
+# What a loss leaves out, simplest first, and what to ask for instead.
+LEFT_OUT = {
+    "without its scale": "{'scale': 1.0}",
+    "without its reduction": "{'reduction': 'sum'}",
+    "without its scale and reduction": "{'scale': 1.0, 'reduction': 'sum'}",
+}
+
+
 def loss_sentence(op: str, ratios: Sequence[float], shared: Iterable[str], reduction: object) -> str | None:
     """What the constant factors of the loss, one a case, have in common; None where a single one says it all.
 
@@ -130,6 +146,12 @@ def loss_sentence(op: str, ratios: Sequence[float], shared: Iterable[str], reduc
     """
     if len(set(ratios)) < 2:
         return None
+    without = next((words for words in LEFT_OUT if words in shared), None)
+    if without is not None:
+        return (
+            f"your loss is {op} {without}: apply architecture.loss.attributes, or ask in Python for "
+            f"({op!r}, {LEFT_OUT[without]})"
+        )
     names = sorted(shared, key=lambda n: ("elements" in n, "outputs" in n, n))
     if not names:
         return f"your loss is {op} times a factor that changes from network to network"

@@ -118,13 +118,25 @@ def _of_bugs(bugs: Sequence[Mutant]) -> list[Named]:
 
 
 def _here_alone(tried: Iterable[Mutant], seen: Sequence[Seen]) -> list[Named]:
-    """The known bugs of the case that is shown, where others have another as well: of one number too many fit."""
-    shown, *others = seen
-    wrong = sum(int(t.wrong.sum()) for t in shown.tensors.values())
-    if wrong < SEVERAL or not any(s.failed for s in others):
+    """The known bugs of the case that is shown, where others have another as well: of one number too many fit.
+
+    Those that explain most others too, and are right wherever the subject is.
+    """
+    failing, right = [s for s in seen if s.failed], [s for s in seen if not s.failed]
+    if not seen[0].failed or len(failing) < 2:
         return []
-    named = _of_bugs([bug for bug in tried if dictionary.explains(bug, [shown])])
-    return [replace(one, text=f"{one.text} (here; what fails elsewhere has another cause too)") for one in named]
+    found: dict[int, list[Mutant]] = {}
+    for bug in tried:
+        explained = [s for s in failing if dictionary.gives(bug, s)]
+        many = sum(int(t.wrong.sum()) for s in explained for t in s.tensors.values()) >= SEVERAL
+        if seen[0] in explained and many and all(dictionary.gives(bug, s) for s in right):
+            found.setdefault(len(explained), []).append(bug)
+    if not found:
+        return []
+    most = max(found)
+    where = f"here and in {most - 1} of the {len(failing) - 1} other networks that fail" if most > 1 else "here"
+    rest = "what fails elsewhere has another cause too"
+    return [replace(one, text=f"{one.text} ({where}; {rest})") for one in _of_bugs(found[most])]
 
 
 def _once(likely: Iterable[Named]) -> Iterable[Named]:
@@ -319,11 +331,10 @@ def _offset(seen: Sequence[Seen]) -> str | None:
 
 def at_random(seen: Sequence[Seen]) -> str | None:
     """The gradients have nothing in common with the true ones: said instead of a guess."""
-    failing = [s for s in seen if s.failed]
     claimed, true = [], []
-    for s in failing:
+    for s in seen:
         if any((t.decided & ~t.wrong & (t.true != 0)).any() for t in s.tensors.values()):
-            return None  # some of it is right
+            return None  # some of it is right, or all of it in another network
         for t in s.tensors.values():
             keep = t.decided & np.isfinite(t.claimed)
             scale_c, scale_t = (np.abs(v[keep]).max(initial=0.0) for v in (t.claimed, t.true))

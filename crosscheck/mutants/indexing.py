@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crosscheck.backprop.activations import softmax_pulled_back
+from crosscheck.backprop.activations import below_the_top, log_softmax_pulled_back, softmax, softmax_pulled_back
 from crosscheck.backprop.rows import Array
 from crosscheck.backprop.selection import flat
 from crosscheck.mutants.changes import Backward, Call, layer, slope
@@ -35,6 +35,17 @@ def axis_off_by_one(call: Call) -> Backward:
     return (swapped.reshape((*swapped.shape[: call.lead], *call.site.in_shapes[0])),), {}
 
 
+def softmax_over_the_last(z: Array, _a: Array, da: Array, _sound: object, axis: int) -> Array:
+    """The values, too, are made again over the last axis."""
+    del axis
+    return softmax_pulled_back(z, softmax(z, -1), da, -1)
+
+
+def log_softmax_over_the_last(z: Array, _a: Array, da: Array, _sound: object, axis: int) -> Array:
+    del axis
+    return log_softmax_pulled_back(below_the_top(z, -1), da, -1)
+
+
 # fmt: off
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("embedding: duplicates overwrite", FAMILY,
@@ -53,6 +64,11 @@ MUTANTS: tuple[Mutant, ...] = (
            (Fault("softmax", Factor.SLOPE),), Symptom.AXIS, "x[2,1] -> softmax(axis=-2) -> sse", "classic",
            rows={"softmax": slope("softmax", lambda z, a, da, sound, axis: softmax_pulled_back(z, a, da, -1))},
            fixed={"softmax": {"axis": -2}}),
+    *(Mutant(f"{op}: the axis ignored", FAMILY,
+             f"the backward is that of a {op} over the last axis, whichever it was taken over",
+             (Fault(op, Factor.SLOPE),), Symptom.AXIS, f"x[2,1] -> {op}(axis=-2) -> sse", "numpy-ml 0.1.2, Softmax",
+             rows={op: slope(op, over_the_last)}, fixed={op: {"axis": -2}})
+      for op, over_the_last in (("softmax", softmax_over_the_last), ("log_softmax", log_softmax_over_the_last))),
     Mutant("concat: split off by one", FAMILY,
            "the gradient of a concatenation is cut one place before where the inputs meet",
            (Fault("concat", Factor.INPUT),), Symptom.AXIS, "x[1,2] -> concat(x) -> sse", "classic",

@@ -158,3 +158,26 @@ def test_a_measured_factor_has_the_digits_that_it_is_known_to(measured: float, s
 def test_what_is_all_but_one_is_no_quantity() -> None:
     assert ratio.named(1.0 + 1e-11, parse("x[1,1] -> sse")) == frozenset()
     assert "the loss's scale" in ratio.named(2.0, parse("x[1,1] -> sse(scale=2)"))
+
+
+LOSSES = [  # networks with the factor of a loss that leaves something out, sentence
+    ((("x[2,3] -> sse(scale=0.5)", 2.0), ("x[2,3] -> sse(scale=2.0)", 0.5)),
+     "your loss is sse without its scale: apply architecture.loss.attributes, or ask in Python for "
+     "('sse', {'scale': 1.0})"),
+    ((("x[2,3] -> sse(reduction=mean)", 6.0), ("x[3,3] -> sse(reduction=batch_mean)", 3.0)),
+     "your loss is sse without its reduction: apply architecture.loss.attributes, or ask in Python for "
+     "('sse', {'reduction': 'sum'})"),
+    ((("x[2,3] -> sse(scale=0.5, reduction=mean)", 12.0), ("x[2,3] -> sse(scale=2.0)", 0.5)),
+     "your loss is sse without its scale and reduction: apply architecture.loss.attributes, or ask in Python for "
+     "('sse', {'scale': 1.0, 'reduction': 'sum'})"),
+    ((("x[2,3] -> sse(scale=0.5)", 2.0), ("x[2,3] -> sse(scale=2.0)", 3.0)),
+     "your loss is sse times a factor that changes from network to network"),
+    ((("x[2,3] -> sse", 1 / 6), ("x[1,3] -> sse", 1 / 3)),
+     "your loss is sse times 1 / the number of output elements: write sse(reduction=mean)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("met", "said"), LOSSES)
+def test_what_a_loss_leaves_out_is_named(met: tuple[tuple[str, float], ...], said: str) -> None:
+    shared = frozenset.intersection(*(ratio.of_a_loss(factor, parse(text)) for text, factor in met))
+    assert ratio.loss_sentence("sse", [factor for _, factor in met], shared, "sum") == said
