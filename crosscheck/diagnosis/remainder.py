@@ -176,8 +176,13 @@ def in_float64(case: Case, point: int, model: str | None, own: Callable[[Case], 
 
 
 def _of_another(spread: float, asked: float, function: losses.Joint, part: Case, names: Iterable[str]) -> float:
-    """σ of a loss that may be another than the one asked for: it rounds by its own size, and once at the least."""
+    """σ of a loss that may be another than the one asked for: it rounds by its own size, and once at the least.
+
+    Raises NoSlope where the one asked for is 0 and this is not: how much larger its parts are than itself is not known.
+    """
     base = {**part.params, **part.inputs}
     size = abs(float(function({name: base[name][np.newaxis] for name in names}).loss[0, 0]))
+    if asked == 0 < size:
+        raise NoSlope("the one asked for is 0 there, which says nothing of how another rounds")
     larger = size / asked if asked > 0 else 1.0
     return float(max(spread * max(larger, 1.0), ridders.UNIT * size))

@@ -34,7 +34,8 @@ def constant_ratio(subject: Party, witnesses: tuple[Party, ...]) -> float | None
     At least two points with a loss beyond its bound must say so, or one with a simple fraction.
     """
     for w in witnesses:
-        answered = np.isfinite(w.bound) & np.isfinite(subject.bound) & (np.abs(w.values) > 1e3 * w.bound)
+        known = np.isfinite(w.bound) & np.isfinite(subject.bound)
+        answered = known & (np.abs(w.values) > 1e3 * w.bound)
         if not answered.any():
             continue
         ratios = subject.values[answered].astype(np.float64) / w.values[answered]
@@ -43,8 +44,9 @@ def constant_ratio(subject: Party, witnesses: tuple[Party, ...]) -> float | None
             return None
         allowed = _rescaled(subject.bound, ratio) + w.bound * abs(ratio)
         error = np.abs(subject.values.astype(np.float64) - ratio * w.values)
-        fits = error[answered] <= allowed[answered]
-        return ratio if fits.all() and (fits.size > 1 or _is_simple(ratio)) else None
+        # Where the asked loss is 0 it says of no factor what it is, but whether there is one.
+        fits = bool((error[known] <= allowed[known]).all())
+        return ratio if fits and (np.count_nonzero(answered) > 1 or _is_simple(ratio)) else None
     return None
 
 

@@ -16,7 +16,7 @@ from crosscheck.diagnosis.slope import Slopes, of_failure
 from crosscheck.differences.taylor import TaylorSlope, from_remainders
 from crosscheck.oracles.ball import Ball
 from crosscheck.oracles.torch_autograd import TorchAutograd
-from crosscheck.spec import Case, Gradients, Subject, Verdict
+from crosscheck.spec import Case, Gradients, Point, Subject, Verdict
 from crosscheck.spec.record import Taylor
 from crosscheck.spec.result import Rigour
 from crosscheck.subjects.builtin import Builtin
@@ -313,3 +313,18 @@ def test_a_witness_that_answers_every_wrong_entry_is_trusted_before_one_that_doe
 
 def test_without_a_witness_the_gradient_stands_alone() -> None:
     assert failure(BALL).trusted({}, ["0.weight"], 0) is None
+
+
+def test_where_the_loss_asked_for_is_0_nothing_is_known_of_how_another_rounds() -> None:
+    """The subject counts the class that is to be ignored: the loss asked for has no rounding there, its own has."""
+
+    def counted(_architecture: object, point: Point) -> tuple[float, dict[str, np.ndarray]]:
+        z, y = point.inputs["x"], point.targets
+        log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        return -float(log_p[0, y[0]]), {"x": np.exp(log_p) - np.eye(2)[y]}
+
+    text = "x[1,2] -> softmax_cross_entropy(ignore_index=0)"
+    of_class_0 = next(seed for seed in range(20) if (case_of(text, seed=seed, points=1).targets == 0).all())
+    found = slopes(PythonCallable(counted), text=text, seed=of_class_0, points=1)
+    assert found.own is None
+    assert found.missing == "the one asked for is 0 there, which says nothing of how another rounds"

@@ -82,7 +82,7 @@ RATIOS: dict[str, tuple[Party, tuple[Party, ...], float | None]] = {
     "a fraction, once":           (party([1 / 3]),           (party([1.0]),),               1 / 3),
     "an offset":                  (party([2.0, 4.0]),        (party([1.0, 3.0]),),          None),
     "zero beside a constant":     (party([0.0, 6.0]),        (party([0.0, 3.0]),),          2.0),
-    "a zero that is none":        (party([5.0, 6.0]),        (party([0.0, 3.0]),),          2.0),
+    "a zero that is none":        (party([5.0, 6.0]),        (party([0.0, 3.0]),),          None),
     "zero for everything":        (party([0.0, 0.0]),        (party([1.0, 3.0]),),          None),
     "NaN":                        (party([np.nan, np.nan]),  (party([1.0, 3.0]),),          None),
     "infinite":                   (party([np.inf, np.inf]),  (party([1.0, 3.0]),),          None),
