@@ -27,6 +27,7 @@ from crosscheck.strategies import edges, shoulders, visible
 from crosscheck.strategies.numbered import Numbered
 from crosscheck.strategies.packing import Packer
 from crosscheck.strategies.planning import (
+    OF_CLASSES,
     POSITIONS,
     SLOT,
     WHOLE,
@@ -49,6 +50,8 @@ AT_FIRST = 40
 # How often a network is planned around a triple before the next one has its turn, round by round; and so many in a row
 # that hold nothing new end it: of some operations there are triples that cannot be had for no reason that is known.
 ATTEMPTS, FRUITLESS = (4, 12, 24, 48, 400), 4000
+# Of so many networks one may end in a single class, where all losses are of classes.
+SELDOM = 4
 # The first few of them are packed with what else is wanted.
 PACKED = 2
 # Every edge and every triple comes so often: of one network alone nothing may be seen, where it saturates. From the
@@ -67,6 +70,9 @@ class Array:
         self._ids, self._names, self._row = self._numbered.ids, self._numbered.names, self._numbered.row
         self._open = self._numbered.pairs.copy()
         self._around_few = False
+        # Where no other loss is, one class at the end shows nothing: then few networks have it.
+        self._of_classes_alone = set(self.menu.losses) <= set(OF_CLASSES)
+        self._planned = 0
         self._random = np.random.default_rng(0)
         self._made: list[Choices] = []
         self._source = self._networks()
@@ -286,6 +292,9 @@ class Array:
             if len(layers) >= len(positions) > 1:
                 break
         chosen = self._places.choices(whole, tuple(layers[: self.menu.space.most_layers]), self._random)
+        self._planned += 1
+        if self._of_classes_alone and self._planned % SELDOM:
+            chosen = self._places.of_several(chosen, self._random)
         self._open = before
         self._hold(self._held_by(chosen))
         return chosen

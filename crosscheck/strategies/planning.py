@@ -6,7 +6,7 @@ A planned case is a choice like a drawn one, so that it shrinks like one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -182,6 +182,34 @@ class Places:
             order=ORDERS.index(whole["order"]),
             seed=0,
         )
+
+    def of_several(self, chosen: Choices, random: np.random.Generator) -> Choices:
+        """The same with more than one column at the end, if its last layer that has a size, or its input, can have it.
+
+        Only a layer's size is changed, or the input's shape: its other attributes stay as they were chosen.
+        """
+        for place in reversed(range(len(chosen.layers))):
+            op, number, *rest = chosen.layers[place]
+            name = self._menu.ops[op]
+            sized = [a.name for a in OPS[name].attributes if a.default is None and a.type == "int"] if name else []
+            if name is None or not sized:
+                continue
+            variants = self._menu.variants(name)
+            own = {k: v for k, v in variants[number].items() if k not in sized}
+            wide = [
+                i
+                for i, v in enumerate(variants)
+                if own.items() <= v.items() and all(int(v[size]) > 1 for size in sized)
+            ]
+            if int(variants[number][sized[0]]) > 1 or not wide:
+                return chosen
+            layer: Layer = (op, _one_of(wide, random), rest[0], rest[1])
+            return replace(chosen, layers=(*chosen.layers[:place], layer, *chosen.layers[place + 1 :]))
+        shapes = self._menu.shapes
+        alike = [i for i, s in enumerate(shapes) if len(s) == len(shapes[chosen.shape]) and s[-1] > 1]
+        same = [i for i in alike if shapes[i][:-1] == shapes[chosen.shape][:-1]]
+        narrow = shapes[chosen.shape][-1] == 1 and (same or alike)
+        return replace(chosen, shape=_one_of(same or alike, random)) if narrow else chosen
 
 
 def _one_of(places: Sequence[int], random: np.random.Generator) -> int:

@@ -54,6 +54,27 @@ def test_every_pair_that_can_be_had_is_held_by_a_network() -> None:
     assert held - possible == set(), "a pair that is called impossible was had"
 
 
+OF_CLASSES = ["dense", "tanh", ("softmax_cross_entropy", {"targets": "classes", "weighted": False})]
+
+
+def test_where_all_losses_are_of_classes_few_networks_end_in_one() -> None:
+    """Of one class nothing can be seen: of fifty networks, as many as a check has, most are to show something."""
+    planned = Array(Planner(Menu(Space.of(OF_CLASSES, weighs=False)), DTYPES, tuple(FAMILIES), 2))
+    chosen = [planned[index] for index in range(50)]
+    networks = [planned.planner.architecture(one) for one in chosen if one is not None]
+    assert len(networks) == 50
+    last = [network.shape_of(network.loss.inputs[0])[-1] for network in networks]
+    assert last.count(1) <= 50 // 3
+    assert {1, 2, 3, 5} <= set(last)
+
+
+@pytest.mark.thorough
+def test_every_pair_of_classes_alone_is_held_all_the_same() -> None:
+    planned = Array(Planner(Menu(Space.of(OF_CLASSES, weighs=False)), DTYPES, tuple(FAMILIES), 2))
+    _all(planned)
+    assert planned.open == 0
+
+
 @pytest.mark.thorough
 def test_every_pair_of_the_whole_space_is_held_within_400_networks() -> None:
     """As many as a run in CI has; and what the grid calls infeasible is in none of them."""
