@@ -27,6 +27,7 @@ from crosscheck.judge.compare import UNINFORMATIVE, resolved
 from crosscheck.spec.errors import ContractBroken, UsageError
 from crosscheck.spec.record import Taylor
 from crosscheck.spec.result import Array, Bools, Floats
+from crosscheck.subjects.contract import hint
 from crosscheck.tolerance.rounding import MULTIPLE
 
 COTANGENTS = 4
@@ -180,7 +181,8 @@ def _called(function: Callable[..., Any], name: str, *args: Array) -> Any:
 def _value(f: Callable[..., Any], arrays: tuple[Floats, ...]) -> Floats:
     answer = _called(f, "f", *arrays)
     if not isinstance(answer, np.ndarray | np.floating | float):
-        raise ContractBroken(f"f returned {type(answer).__name__}, must return an array or a number", rule="type")
+        message = f"f returned {type(answer).__name__}, must return a NumPy array or a number{hint(answer)}"
+        raise ContractBroken(message, rule="type")
     value = np.asarray(answer)
     if value.dtype != np.float64:
         raise ContractBroken(f"f returned dtype {value.dtype}, must be float64 like its arguments", rule="dtype")
@@ -194,13 +196,12 @@ def _products(vjp: Callable[..., Any], cotangent: Floats, arrays: tuple[Floats, 
     if not isinstance(answer, tuple | list) or len(answer) != len(arrays):
         found = f"{len(answer)} values" if isinstance(answer, tuple | list) else type(answer).__name__
         wanted = f"a tuple of {len(arrays)} arrays, one for each argument of f"
-        raise ContractBroken(f"vjp returned {found}, must return {wanted}", rule="type")
+        raise ContractBroken(f"vjp returned {found}, must return {wanted}{hint(answer)}", rule="type")
     for k, (d, a) in enumerate(zip(answer, arrays, strict=True)):
         # NumPy's functions of a 0-d array give a NumPy scalar.
         if not isinstance(d, np.ndarray) and not (isinstance(d, np.generic) and a.shape == ()):
-            raise ContractBroken(
-                f"vjp returned {type(d).__name__} for argument {k}, must be an array of shape {a.shape}", rule="type"
-            )
+            wanted = f"must be a NumPy array of shape {a.shape}"
+            raise ContractBroken(f"vjp returned {type(d).__name__} for argument {k}, {wanted}{hint(d)}", rule="type")
         if d.shape != a.shape:
             raise ContractBroken(
                 f"vjp returned shape {d.shape} for argument {k}, which has shape {a.shape}", rule="shape"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from crosscheck.api import GradientMismatch, NothingVerified, check_vjp
 from crosscheck.spec.errors import UsageError
@@ -285,11 +286,19 @@ BROKEN: dict[str, tuple[Any, Any, str]] = {
                       "vjp returned dtype float32 for argument 0, must be float64"),
     "too many":      (np.sin, lambda c, x: (c, c),           "vjp returned 2 values, must return a tuple of 1 arrays"),
     "a list of it":  (np.sin, lambda c, x: [c.tolist()],
-                      "vjp returned list for argument 0, must be an array of shape (3, 4)"),
+                      "vjp returned list for argument 0, must be a NumPy array of shape (3, 4)"),
     "None":          (np.sin, lambda c, x: None,             "vjp returned NoneType, must return a tuple of 1 arrays"),
     "f float32":     (lambda x: x.astype("f4"), lambda c, x: c,
                       "f returned dtype float32, must be float64 like its arguments"),
-    "f a list":      (lambda x: x.tolist(), lambda c, x: c,  "f returned list, must return an array or a number"),
+    "f a list":      (lambda x: x.tolist(), lambda c, x: c,  "f returned list, must return a NumPy array or a number"),
+    "f a tensor":    (torch.tensor, lambda c, x: c,
+                      "f returned Tensor, must return a NumPy array or a number (x.detach().numpy() makes one of it)"),
+    "a tensor of it": (np.sin, lambda c, x: [torch.tensor(c)],
+                      "vjp returned Tensor for argument 0, must be a NumPy array of shape (3, 4) "
+                      "(x.detach().numpy() makes one of it)"),
+    "a tensor alone": (np.sin, lambda c, x: torch.tensor(c),
+                      "vjp returned Tensor, must return a tuple of 1 arrays, one for each argument of f "
+                      "(x.detach().numpy() makes one of it)"),
     "f's shape":     (lambda x: x[x > X[1, 1]], lambda c, x: np.zeros_like(x), "for inputs of one shape"),
     "noise":         (np.sin, lambda c, x: c * np.cos(x) + next(calls),
                       "vjp answered argument 0 differently when it was asked twice"),

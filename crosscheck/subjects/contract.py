@@ -146,7 +146,7 @@ def _checked(value: object, key: str, shape: Shape, case: Case, index: int, *, e
     if not is_array or isinstance(value, np.ma.MaskedArray):
         rule = f"a gradient is a NumPy array, here of shape {shape} and dtype {wanted} for {place}"
         raise ContractBroken(
-            f"subject returned {key} as {_a(value)}; {rule}{_hint(value)}", rule="type", point=index, tensor=key
+            f"subject returned {key} as {_a(value)}; {rule}{hint(value)}", rule="type", point=index, tensor=key
         )
     array = np.array(value)  # a copy: a subject may return the same buffer for every point
     if array.shape != shape:
@@ -168,7 +168,7 @@ def _checked_loss(loss: object, index: int) -> np.float64:
         with np.errstate(over="ignore"):  # a longdouble may be larger than any float64: infinite
             return np.float64(loss)
     if isinstance(loss, bool) or not isinstance(loss, float | int):
-        message = f"subject returned its loss as {_a(loss)}; {LOSS}{_hint(loss)}"
+        message = f"subject returned its loss as {_a(loss)}; {LOSS}{hint(loss)}"
         raise ContractBroken(message, rule="loss", point=index)
     try:
         return np.float64(loss)
@@ -190,6 +190,7 @@ def _a(value: object) -> str:
     return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
 
 
-def _hint(value: object) -> str:
+def hint(value: object) -> str:
+    """How a NumPy array is made of it, where that is known: a text to stand behind a message."""
     into = INTO_NUMPY.get(type(value).__module__.partition(".")[0])
     return f" ({into} makes one of it)" if into else ""
