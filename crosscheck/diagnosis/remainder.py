@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from crosscheck.backprop import network
 from crosscheck.differences import losses, ridders
 from crosscheck.differences.taylor import MIDWAY, TaylorSlope, from_remainders, taylor
 from crosscheck.spec.case import Case
@@ -178,11 +179,13 @@ def in_float64(case: Case, point: int, model: str | None, own: Callable[[Case], 
 def _of_another(spread: float, asked: float, function: losses.Joint, part: Case, names: Iterable[str]) -> float:
     """σ of a loss that may be another than the one asked for: it rounds by its own size, and once at the least.
 
-    Raises NoSlope where the one asked for is 0 and this is not: how much larger its parts are than itself is not known.
+    Where the one asked for is 0, nothing is known of how another rounds but by the size of the output that it is made
+    of: a difference of numbers of that size may be left.
     """
     base = {**part.params, **part.inputs}
     size = abs(float(function({name: base[name][np.newaxis] for name in names}).loss[0, 0]))
     if asked == 0 < size:
-        raise NoSlope("the one asked for is 0 there, which says nothing of how another rounds")
+        tape = network.forward(part.architecture, part.params, part.inputs, part.targets, weights=part.weights)
+        size = max(size, *(float(np.abs(tape.value(link)).max()) for link in part.architecture.loss.inputs))
     larger = size / asked if asked > 0 else 1.0
     return float(max(spread * max(larger, 1.0), ridders.UNIT * size))

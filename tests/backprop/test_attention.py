@@ -39,12 +39,19 @@ CROSS = (
 
 @pytest.mark.thorough
 def test_random_networks_agree_with_every_witness() -> None:
-    compared = 0
+    """Scores of thousands in float32 are known to 1e-3, and so is a p that is made of them anew: nothing is said there.
+
+    Of one network in a hundred, where all it has is that attention.
+    """
+    compared, undecided = 0, []
     for case in sequences.cases(sequences.ATTENTION, seed=5, count=120):
         found = check(case, Builtin(), Witnesses((Ball(), TorchAutograd())))
-        assert found.verdict is Verdict.AGREES, f"{found.verdict} on {case.architecture}"
+        assert found.verdict in (Verdict.AGREES, Verdict.UNDECIDABLE), f"{found.verdict} on {case.architecture}"
         compared += found.count(Status.AGREE)
+        undecided += [case] if found.verdict is Verdict.UNDECIDABLE else []
     assert compared > 5000
+    assert len(undecided) <= 1
+    assert all(case.dtype == "float32" and abs(case.inputs["x"]).max() > 30.0 for case in undecided)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -315,8 +315,11 @@ def test_without_a_witness_the_gradient_stands_alone() -> None:
     assert failure(BALL).trusted({}, ["0.weight"], 0) is None
 
 
-def test_where_the_loss_asked_for_is_0_nothing_is_known_of_how_another_rounds() -> None:
-    """The subject counts the class that is to be ignored: the loss asked for has no rounding there, its own has."""
+def test_where_the_loss_asked_for_is_0_another_rounds_by_the_output_that_it_is_made_of() -> None:
+    """The subject counts the class that is to be ignored: the loss asked for has no rounding there, its own has.
+
+    Its gradient is that of its own loss, which is small beside the numbers that it is the difference of.
+    """
 
     def counted(_architecture: object, point: Point) -> tuple[float, dict[str, np.ndarray]]:
         z, y = point.inputs["x"], point.targets
@@ -324,7 +327,8 @@ def test_where_the_loss_asked_for_is_0_nothing_is_known_of_how_another_rounds() 
         return -float(log_p[0, y[0]]), {"x": np.exp(log_p) - np.eye(2)[y]}
 
     text = "x[1,2] -> softmax_cross_entropy(ignore_index=0)"
-    of_class_0 = next(seed for seed in range(20) if (case_of(text, seed=seed, points=1).targets == 0).all())
-    found = slopes(PythonCallable(counted), text=text, seed=of_class_0, points=1)
-    assert found.own is None
-    assert found.missing == "the one asked for is 0 there, which says nothing of how another rounds"
+    of_class_0 = [seed for seed in range(60) if (case_of(text, seed=seed, points=1).targets == 0).all()]
+    for seed in of_class_0[:12]:
+        found = slopes(PythonCallable(counted), text=text, seed=seed, points=1)
+        assert found.own is not None, found.missing
+        assert found.own.claimed is None or found.own.claimed == pytest.approx(2.0, abs=0.1), f"seed {seed}"
