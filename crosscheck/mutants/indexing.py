@@ -66,9 +66,10 @@ MUTANTS: tuple[Mutant, ...] = (
            fixed={"softmax": {"axis": -2}}),
     *(Mutant(f"{op}: the axis ignored", FAMILY,
              f"the backward is that of a {op} over the last axis, whichever it was taken over",
-             (Fault(op, Factor.SLOPE),), Symptom.AXIS, f"x[2,1] -> {op}(axis=-2) -> sse", "numpy-ml 0.1.2, Softmax",
+             (Fault(op, Factor.SLOPE),), Symptom.AXIS, f"x[2,1] -> {op}(axis=-2) -> sse", source,
              rows={op: slope(op, over_the_last)}, fixed={op: {"axis": -2}})
-      for op, over_the_last in (("softmax", softmax_over_the_last), ("log_softmax", log_softmax_over_the_last))),
+      for op, over_the_last, source in (("softmax", softmax_over_the_last, "numpy-ml 0.1.2, Softmax"),
+                                        ("log_softmax", log_softmax_over_the_last, "classic"))),
     Mutant("concat: split off by one", FAMILY,
            "the gradient of a concatenation is cut one place before where the inputs meet",
            (Fault("concat", Factor.INPUT),), Symptom.AXIS, "x[1,2] -> concat(x) -> sse", "classic",

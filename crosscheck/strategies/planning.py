@@ -201,7 +201,7 @@ class Places:
                 for i, v in enumerate(variants)
                 if own.items() <= v.items() and all(int(v[size]) > 1 for size in sized)
             ]
-            if int(variants[number][sized[0]]) > 1 or not wide:
+            if all(int(variants[number][size]) > 1 for size in sized) or not wide:
                 return chosen
             layer: Layer = (op, _one_of(wide, random), rest[0], rest[1])
             return replace(chosen, layers=(*chosen.layers[:place], layer, *chosen.layers[place + 1 :]))
