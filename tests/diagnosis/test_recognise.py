@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 from builders import Wrong, case_of, changed, with_arrays
+from diagnosis.spoiled import TEXTS, all_of, answers
 
 from crosscheck import mutants
 from crosscheck.backprop.network import of_one
@@ -20,22 +21,7 @@ from crosscheck.spec.fault import Factor, Fault, Symptom
 from crosscheck.subjects.builtin import Builtin
 from crosscheck.subjects.planted import Planted
 
-TEXTS = ("x[2,3] -> dense(3) -> tanh -> dense(2) -> sse", "x[3,2] -> dense(4) -> dense(1) -> sse")
 NOBODY: tuple[Mutant, ...] = ()
-
-
-def answers(spoil: Callable[[Case, Gradients], Gradients], texts: Sequence[str] = TEXTS) -> list[Seen]:
-    with np.errstate(all="ignore"):
-        return [asked(case_of(text, seed=k), Wrong(spoil), Ball()) for k, text in enumerate(texts)]
-
-
-def all_of(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Case, Gradients], Gradients]:
-    def spoil(_case: Case, found: Gradients) -> Gradients:
-        for name, _ in list(found.tensors()):
-            found = changed(found, name, change)
-        return found
-
-    return spoil
 
 
 def first(seen: Sequence[Seen], known: Sequence[Mutant] = NOBODY, where: Fault | None = None) -> recognise.Named:
@@ -358,58 +344,3 @@ def test_a_known_bug_is_found_where_it_makes_something_of_next_to_nothing() -> N
     off = changed(Planted(bug).gradients(case), "x", lambda g: g * (1.0 + 2.0**-52))
     seen = [asked(case, Wrong(lambda _c, _g: off), Ball())]
     assert dictionary.look_up([bug], seen, ()).fitting == (bug,)
-
-
-def test_of_two_bugs_the_one_that_the_shown_case_has_alone_is_named() -> None:
-    """At batch 1 a mean is a sum: what is left there is the derivative that is missing."""
-    missing = next(m for m in mutants.known(("tanh",)) if m.name == "tanh: derivative missing")
-
-    def both(case: Case, _found: Gradients) -> Gradients:
-        rows = case.architecture.inputs[0].shape[0]
-        return all_of(lambda g: g / rows)(case, Planted(missing).gradients(case))
-
-    net = "dense(4) -> tanh -> dense(2) -> sse"
-    place = ((1, Fault("tanh", Factor.SLOPE)),)
-    known = mutants.known(("dense", "tanh", "sse"))
-    found = recognise.recognise(answers(both, (f"x[1,3] -> {net}", f"x[3,3] -> {net}")), place, known)
-    assert found.likely[0].text == (
-        "the derivative of tanh is left out: the gradient by the output is passed on "
-        "(here; what fails elsewhere has another cause too)"
-    )
-    assert Symptom.NO_SLOPE not in found.ruled_out
-    assert found.bugs == (), "it explains no other case"
-    alone = recognise.recognise(answers(both, (f"x[1,3] -> {net}",)), place, known)
-    assert "(here;" not in alone.likely[0].text
-    three = recognise.recognise(answers(both, tuple(f"x[{n},3] -> {net}" for n in (1, 3, 1))), place, known)
-    assert three.likely[0].text.endswith(
-        " (here and in 1 of the 2 other networks that fail; what fails elsewhere has another cause too)"
-    )
-
-
-def test_a_bug_that_would_be_wrong_where_the_subject_is_right_is_not_named_for_the_shown_case_either() -> None:
-    """With one sample and with four it has the bug, with two none: something else makes these gradients."""
-    missing = next(m for m in mutants.known(("tanh",)) if m.name == "tanh: derivative missing")
-
-    def unless_two(case: Case, found: Gradients) -> Gradients:
-        rows = case.architecture.inputs[0].shape[0]
-        if rows == 2:
-            return found
-        return all_of(lambda g: g / rows)(case, Planted(missing).gradients(case))
-
-    net = "dense(4) -> tanh -> dense(2) -> sse"
-    seen = answers(unless_two, tuple(f"x[{n},3] -> {net}" for n in (1, 2, 4)))
-    assert [s.failed for s in seen] == [True, False, True]
-    found = recognise.recognise(seen, ((1, Fault("tanh", Factor.SLOPE)),), mutants.known(("dense", "tanh", "sse")))
-    assert all("tanh is left out" not in named.text for named in found.likely)
-
-
-def test_numbers_that_are_right_in_another_network_are_none_at_random() -> None:
-    def random(case: Case, found: Gradients) -> Gradients:
-        if case.architecture.inputs[0].shape[0] == 3:
-            return found
-        numbers = np.random.default_rng(0)
-        return all_of(lambda g: numbers.normal(size=g.shape))(case, found)
-
-    wrong, right = (f"x[{n},5] -> dense(8) -> tanh -> dense(4) -> sse" for n in (2, 3))
-    assert recognise.at_random(answers(random, (wrong, wrong))) is not None
-    assert recognise.at_random(answers(random, (wrong, right))) is None
